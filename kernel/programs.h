@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: PostgreSQL OR GPL-2.0-only */
+/*
+ * programs.h - the BPF programs, as a table: name, builder, what it is for.
+ *
+ * Nothing here touches the kernel: a builder emits instructions into an assembler
+ * (asm.h) with map slots that the loader (src/probe) fills with descriptors.
+ */
+#ifndef KERNEL_PROGRAMS_H
+#define KERNEL_PROGRAMS_H
+
+#include <stddef.h>
+
+struct assembler;
+
+enum program_id {
+	/* At a start or an end: reads *wait_event_info; a change ends the wait under way (one
+	 * sample) and begins the next. */
+	PROGRAM_WAIT = 0,
+	/* At an end and start in one place: the same, but an unchanged event is two waits. */
+	PROGRAM_WAIT_MERGED,
+	/* At pgstat_report_activity(state, text): one sample with both. */
+	PROGRAM_ACTIVITY,
+	PROGRAM_COUNT
+};
+
+/* Maps that programs name by slot. */
+enum map_slot {
+	MAP_STATE = 0,		/* hash, pid -> struct task_state */
+	MAP_OUTPUT,		/* perf event array, one ring a CPU */
+	MAP_SCRATCH,		/* per-CPU array of one, room for a struct sample_activity and its text */
+	MAP_COUNT
+};
+
+struct program {
+	const char *name;	/* at most 15 characters, as the kernel shows it */
+	void (*build)(struct assembler *a);
+};
+
+extern const struct program programs[PROGRAM_COUNT];
+
+#endif

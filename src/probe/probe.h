@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * struct probe_set - uprobe events of this collector: defined in tracefs, opened as
+ * perf events on single processes, each with a BPF program.
+ *
+ * Life: probe_sweep_orphans, probe_set_new, probe_set_define, probe_set_attach (for
+ * each pid), ..., probe_set_detach, probe_set_free.  Free accepts a half-built set
+ * and leaves nothing in uprobe_events.
+ */
+#ifndef PROBE_PROBE_H
+#define PROBE_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kernel/programs.h"
+#include "kernel/sample.h"
+
+struct probe {
+	uint64_t offset;	/* in the file */
+	bool is_return;		/* uretprobe */
+	enum program_id program;	/* what runs there */
+};
+
+struct probe_set;
+
+/* Where tracefs is mounted ("/sys/kernel/tracing"), or NULL; mounts nothing. */
+const char *tracefs_path(void);
+
+/*
+ * Removes definitions that a collector which is no more left behind.  Returns how many, or
+ * -errno.  Definitions of living collectors, and everything not ours, stay.
+ */
+int probe_sweep_orphans(void);
+
+/*
+ * Maps made, programs loaded and verified.  ring_pages: data pages of each CPU's perf ring, a
+ * power of two.  NULL after one log_error line.
+ */
+struct probe_set *probe_set_new(void);
+/*
+ * Writes the definitions of count probes on the executable at path, as this process
+ * sees it ("/proc/PID/exe" is fine).  0, or -1 after one line.
+ */
+int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes, size_t count);
+/*
+ * Opens every probe on pid.  state: its entry in the state map (wait_event_addr set).  0, or -1
+ * after one line; probes that do not open are counted in *failed, and are no error.
+ */
+int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state, size_t *failed);
+/* Reads the task's state; false: no entry. */
+bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out);
+/* Closes pid's probes and fills *last with its last state if not NULL. */
+void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last);
+/* The map that ring_open() plugs its rings into. */
+int probe_set_output_map(const struct probe_set *set);
+void probe_set_free(struct probe_set *set);
+
+#endif

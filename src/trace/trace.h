@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * struct trace - the model: what the events, taken in order, say about sessions, cursors, calls
+ * and waits.  Each event is applied to the model and handed, with what the model knows about
+ * it, to every sink.
+ *
+ *	while (next(&ev))
+ *		trace_apply(trace, &ev);
+ *	trace_finish(trace);
+ *
+ * Memory is bounded: nothing is kept of a call but its sums, nothing of a wait at all.
+ */
+#ifndef TRACE_TRACE_H
+#define TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stmt/stmt.h"
+
+struct sink;
+
+/* Where the time of one call went.  elapsed = cpu + wait + runqueue + rest, each inclusive of nested calls. */
+struct account {
+	int64_t elapsed_ns;
+	int64_t cpu_ns;
+	int64_t wait_ns;
+	int64_t runqueue_ns;	/* outside waits: never counted twice */
+	int64_t rest_ns;	/* signed: what nothing explains */
+	uint64_t waits;		/* number of */
+	uint64_t self_waits;	/* of them, not in nested calls */
+	int64_t self_wait_ns;
+	bool known_cpu;		/* false: cpu and runqueue were not measured, and are in rest */
+	bool known_waits;	/* false: nobody looked for waits */
+};
+
+struct session {
+	uint32_t pid;
+	struct pgt_session info;	/* as it last was */
+	bool has_waits;		/* a collector looked for waits */
+	int64_t wall_offset_us;	/* wall clock in us = time_ns / 1000 + this; from the last pair */
+	uint64_t statements;	/* EXECs at depth 0 that ended */
+	uint64_t calls;
+	uint64_t waits;
+	int64_t wait_ns;
+	/* the model's own */
+	struct session_state *state;
+};
+
+/* What a sink gets. */
+struct trace_event {
+	const struct event *event;
+	const struct session *session;
+	const struct account *account;	/* of PGT_CALL, else NULL */
+	const char *wait_type;		/* of PGT_WAIT: "IO"; "?" unknown */
+	const char *wait_name;		/* "DataFileRead"; "?" unknown, then print the number */
+	uint32_t call_cursor;		/* of PGT_WAIT: the innermost call it lies in; 0: between calls */
+	uint32_t call_depth;
+};
+
+struct trace_totals {
+	uint64_t sessions, statements, calls, waits;
+	uint64_t lost_samples, dropped_records, cut_values, failed_values;
+	uint64_t bad_records, late_events, unknown_records;
+	int64_t first_ns, last_ns;	/* time_ns of the first and last event */
+};
+
+struct trace *trace_new(void);
+/* The trace owns the sink from now on and closes it in trace_finish. */
+void trace_add_sink(struct trace *trace, struct sink *sink);
+void trace_apply(struct trace *trace, const struct event *ev);
+const struct trace_totals *trace_totals(const struct trace *trace);
+/* Ends every session and call that is open, closes the sinks.  0, or -1 if a sink could not write. */
+int trace_finish(struct trace *trace);
+void trace_free(struct trace *trace);
+
+/* Adds microseconds to a session's event time: the wall clock at time_ns, us since 1970. */
+int64_t session_wall_us(const struct session *session, uint64_t time_ns);
+
+#endif
