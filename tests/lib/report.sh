@@ -16,7 +16,7 @@ skip() { result "skip $1: $2"; }
 # check NAME COMMAND...: ok if the command ends well; what it says goes to $LOGS/NAME.log.
 check()
 {
-	local name=$1 log=$LOGS/${1//\//.}.log
+	local name=$1 log=$LOGS/${1//[: \/]/_}.log
 
 	shift
 	if "$@" >"$log" 2>&1 </dev/null; then
