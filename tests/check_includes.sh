@@ -10,11 +10,11 @@ src/base     base
 src/elf      elf base
 src/target   target elf base ext/control.h
 src/site     site elf base
-kernel       kernel
+kernel       kernel base
 src/probe    probe base kernel
-src/ring     ring base kernel
+src/ring     ring probe base kernel
 src/stmt     stmt base ext/record.h
-src/merge    merge stmt base
+src/merge    merge ring stmt base kernel/sample.h ext/record.h
 src/trace    trace stmt base ext/record.h out/sink.h
 src/out      out trace stmt base ext/record.h
 src/cmd      cmd out trace merge stmt ring probe kernel site elf target base ext/record.h ext/control.h
