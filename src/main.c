@@ -13,6 +13,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "sites", cmd_sites, "where a server binary reports its waits" },
 	{ NULL, NULL, NULL }
 };
 
