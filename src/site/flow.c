@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/xmalloc.h"
+#include "site/switch.h"
 
 #define REGISTERS 16
 #define BIT(reg) ((uint16_t)(1u << (reg)))
@@ -586,6 +587,31 @@ static bool holds_for_long(const struct walk *walk, const struct state *s)
 	return (s->pointer | s->address) & (kept | s->fresh) || s->slot_pointer || s->slot_address;
 }
 
+struct arrival {
+	struct walk *walk;
+	const struct state *state;
+};
+
+static void arrive_from_switch(uint64_t vaddr, void *arg)
+{
+	const struct arrival *arrival = arg;
+
+	arrive(arrival->walk, vaddr, arrival->state);
+}
+
+/* A copy that is left over is not worth the search, nor a gap. */
+static void computed_jump(struct walk *walk, const struct insn *insn, const struct state *s)
+{
+	struct arrival arrival = { walk, s };
+
+	if (!walk->whole && !holds_for_long(walk, s))
+		return;
+	if (switch_targets(walk->decoder, insn, walk->steps, arrive_from_switch, &arrival))
+		return;
+	walk->blind = true;
+	lost(walk, insn->vaddr, "a computed jump");
+}
+
 static void leave(struct walk *walk, const struct insn *insn, const struct state *s)
 {
 	uint64_t next = insn->vaddr + insn->size;
@@ -599,13 +625,10 @@ static void leave(struct walk *walk, const struct insn *insn, const struct state
 			arrive(walk, next, s);
 		return;
 	case INSN_JUMP:
-		if (insn->target) {
+		if (insn->target)
 			arrive(walk, insn->target, s);
-			return;
-		}
-		walk->blind = true;
-		if (holds_for_long(walk, s))
-			lost(walk, insn->vaddr, "a computed jump");
+		else
+			computed_jump(walk, insn, s);
 		return;
 	case INSN_BRANCH:
 		if (insn->target)
@@ -663,6 +686,7 @@ void walk_run(struct walk *walk, uint64_t vaddr, bool whole, size_t *steps)
 	struct state start = { 0 };
 
 	reset(walk, whole);
+	walk->steps = steps;
 	arrive(walk, vaddr, &start);
 	while (walk->todo_count) {
 		if (!*steps) {

@@ -43,10 +43,11 @@ struct walk {
 	size_t store_count;
 	size_t reads;		/* through the pointer or of the variable, without a store */
 	size_t sets;		/* writes of the variable itself */
-	bool blind;		/* a jump whose target was not found */
+	bool blind;		/* some path was not followed to its end */
 	const char *why;	/* the first thing that could not be followed, or NULL */
 	uint64_t why_vaddr;
 	/* own */
+	size_t *steps;
 	struct addrmap seen;	/* vaddr -> state number */
 	struct state *states;
 	size_t state_count;
