@@ -99,7 +99,8 @@ static int find_references(struct finder *f)
 		code_scan(f->decoder, f->subject.vaddr, add_reference, f);
 	for (i = 0; i < f->subject.word_count; i++)
 		code_scan(f->decoder, f->subject.words[i], add_reference, f);
-	qsort(f->references, f->reference_count, sizeof(*f->references), by_address);
+	if (f->reference_count)
+		qsort(f->references, f->reference_count, sizeof(*f->references), by_address);
 	for (i = 0; i < f->reference_count; i++)
 		if (!kept || f->references[kept - 1] != f->references[i])
 			f->references[kept++] = f->references[i];
@@ -241,20 +242,32 @@ static void resolve_value(struct finder *f, struct store *store)
 	}
 }
 
-static void find_stores(struct finder *f)
+static int find_field(struct finder *f)
 {
-	int64_t field;
+	int64_t field = f->subject.is_struct ? vote(f) : 0;
+
+	if (!f->subject.is_struct || field) {
+		keep_field(f, field);
+		return 0;
+	}
+	f->store_count = 0;
+	if (!f->subject.vaddr)
+		return 0;	/* a module that uses MyProc and does not wait */
+	return log_error("%s: no wait event is stored through MyProc: it is not a PostgreSQL server, or was "
+			 "built without optimization", image_path(f->image));
+}
+
+static int find_stores(struct finder *f)
+{
 	size_t i;
 
 	for (i = 0; i < f->reference_count; i++)
 		follow(f, f->references[i]);
-	field = f->subject.is_struct ? vote(f) : 0;
-	if (f->subject.is_struct && !field)
-		f->store_count = 0;
-	else
-		keep_field(f, field);
+	if (find_field(f))
+		return -1;
 	for (i = 0; i < f->store_count; i++)
 		resolve_value(f, &f->stores[i]);
+	return 0;
 }
 
 /* --- sites ------------------------------------------------------------------------ */
@@ -336,8 +349,8 @@ static int find_all(struct finder *f)
 	f->out->symbol = f->subject.name;
 	f->out->symbol_vaddr = f->subject.vaddr;
 	walk_init(&f->walk, f->decoder, &f->subject);
-	find_stores(f);
-	walk_release(&f->walk);
+	if (find_stores(f))
+		return -1;
 	make_sites(f);
 	place_all(f);
 	return 0;
@@ -350,6 +363,9 @@ int site_find(const struct image *image, struct site_list *out)
 
 	memset(out, 0, sizeof(*out));
 	result = find_all(&f);
+	if (result)
+		site_list_release(out);
+	walk_release(&f.walk);
 	decoder_free(f.decoder);
 	free(f.references);
 	free(f.stores);

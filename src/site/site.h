@@ -74,8 +74,9 @@ struct site_list {
 };
 
 /*
- * Finds every site of image.  Returns 0, or -1 after one log_error line (no such
- * symbol, no code that can be read).  The caller releases the list with site_list_release.
+ * Finds every site of image, a server or one of its modules (which may have none).  Returns 0,
+ * or -1 after one log_error line (no such symbol, no code that can be read).  The caller
+ * releases the list with site_list_release.
  */
 int site_find(const struct image *image, struct site_list *out);
 void site_list_release(struct site_list *list);
