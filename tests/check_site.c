@@ -75,7 +75,8 @@ static const struct fixture fixtures[] = {
 		.gaps = {
 			"escapes_to_call_gap", "escapes_by_address_gap", "escapes_to_memory_gap",
 			"escapes_by_return_gap", "computes_gap", "changes_gap", "jumps_away_gap",
-			"spills_and_forgets_gap", "never_used_gap",
+			"spills_and_forgets_gap", "goes_to_vector_gap", "goes_unknown_gap",
+			"never_used_gap",
 		},
 		.readers = 2,
 		.setters = 2,

@@ -490,6 +490,21 @@ spills_and_forgets_gap:
 	ret
 END(spills_and_forgets)
 
+/* Vector registers are not followed. */
+FUNCTION(goes_to_vector)
+goes_to_vector_gap:
+	vmovq my_wait_event_info(%rip), %xmm1
+	ret
+END(goes_to_vector)
+
+/* AVX-512, which capstone 4 does not know. */
+FUNCTION(goes_unknown)
+	.byte 0x62, 0xf1, 0xfd, 0x08, 0x6e, 0x05
+goes_unknown_gap:
+	.long my_wait_event_info - . - 4
+	ret
+END(goes_unknown)
+
 FUNCTION(never_used)
 never_used_gap:
 	LOAD(%rax)

@@ -96,11 +96,13 @@ void decoder_text(struct decoder *decoder, uint64_t vaddr, char *out, size_t siz
 bool decoder_is_landing_pad(const struct insn *insn);
 
 /*
- * Calls found for every instruction that names address, as memory or as a constant. It reads the code's bytes, not its instructions:
- * a disassembly of a whole server would take seconds.
+ * Calls found with the address of every instruction that names address, as memory or as a
+ * constant; known is false where the decoder cannot tell what it is (vaddr is then near it).  It
+ * reads the code's bytes, not its instructions: a disassembly of a whole server would take
+ * seconds.
  */
 void code_scan(struct decoder *decoder, uint64_t address,
-	       void (*found)(const struct insn *insn, void *arg), void *arg);
+	       void (*found)(uint64_t vaddr, bool known, void *arg), void *arg);
 
 /* x86_64_cost.c: the cost of a probe on the instruction in size bytes; 0: refused. */
 uint8_t x86_64_cost(const uint8_t *bytes, size_t size);

@@ -69,15 +69,28 @@ static int find_subject(struct finder *f)
 
 /* --- references ------------------------------------------------------------------- */
 
-static void add_reference(const struct insn *insn, void *arg)
+static void add_gap(struct site_list *out, uint64_t vaddr, const char *why)
+{
+	if (!(out->gap_count & (out->gap_count - 1)))
+		out->gaps = xrealloc(out->gaps, out->gap_count ? 2 * out->gap_count : 1,
+				     sizeof(*out->gaps));
+	out->gaps[out->gap_count++] = (struct site_gap){ vaddr, why };
+}
+
+static void add_reference(uint64_t vaddr, bool known, void *arg)
 {
 	struct finder *f = arg;
 
+	if (!known) {
+		f->out->references++;
+		add_gap(f->out, vaddr, "an instruction that is not known names it");
+		return;
+	}
 	if (!(f->reference_count & (f->reference_count - 1)))
 		f->references = xrealloc(f->references,
 					 f->reference_count ? 2 * f->reference_count : 1,
 					 sizeof(*f->references));
-	f->references[f->reference_count++] = insn->vaddr;
+	f->references[f->reference_count++] = vaddr;
 }
 
 static int by_address(const void *a, const void *b)
@@ -104,7 +117,8 @@ static int find_references(struct finder *f)
 	for (i = 0; i < f->reference_count; i++)
 		if (!kept || f->references[kept - 1] != f->references[i])
 			f->references[kept++] = f->references[i];
-	f->reference_count = f->out->references = kept;
+	f->reference_count = kept;
+	f->out->references += kept;
 	return 0;
 }
 
@@ -125,14 +139,6 @@ static void add_store(struct finder *f, const struct store *store)
 				     sizeof(*f->stores));
 	addrmap_put(&f->store_numbers, store->vaddr, (uint32_t)f->store_count);
 	f->stores[f->store_count++] = *store;
-}
-
-static void add_gap(struct site_list *out, uint64_t vaddr, const char *why)
-{
-	if (!(out->gap_count & (out->gap_count - 1)))
-		out->gaps = xrealloc(out->gaps, out->gap_count ? 2 * out->gap_count : 1,
-				     sizeof(*out->gaps));
-	out->gaps[out->gap_count++] = (struct site_gap){ vaddr, why };
 }
 
 /* A walk through the code, charged to the budget of all. */

@@ -8,7 +8,8 @@
  *	[REX] opcode ModRM{mod 0, rm 4} SIB{no base, no index} disp32	absolute
  *	[REX] b8+r imm32, [REX] c7 ModRM imm32, 48 81|3d ...		absolute
  *
- * What was found is then decoded, and kept only if it does name the address.
+ * What was found is then decoded.  Four bytes that would be the distance to the address in an
+ * instruction that capstone does not know are reported as such.
  */
 #include "site/code.h"
 
@@ -21,7 +22,7 @@ struct scan {
 	struct decoder *decoder;
 	uint64_t address;
 	uint64_t last;		/* instruction told last */
-	void (*found)(const struct insn *insn, void *arg);
+	void (*found)(uint64_t vaddr, bool known, void *arg);
 	void *arg;
 };
 
@@ -39,9 +40,16 @@ static bool names(const struct insn *insn, uint64_t address)
 	return false;
 }
 
+static const struct insn *try_at(struct scan *scan, const struct image_range *range, size_t start)
+{
+	const struct insn *insn = decoder_at(scan->decoder, range->vaddr + start);
+
+	return insn && names(insn, scan->address) ? insn : NULL;
+}
+
 /*
- * The four bytes at four, which instruction has them?  opcode: how many bytes before them
- * the opcode's last byte stands.  0x0f and REX may stand before that.
+ * Which instruction has the four bytes at four?  opcode: how many bytes before them the
+ * opcode's last byte stands.  0x0f and REX may stand before that, else a VEX prefix.
  */
 static const struct insn *instruction_of(struct scan *scan, const struct image_range *range,
 					 size_t four, size_t opcode)
@@ -57,22 +65,33 @@ static const struct insn *instruction_of(struct scan *scan, const struct image_r
 		start--;
 	if (start && (bytes[start - 1] & 0xf0) == 0x40)
 		start--;
-	insn = decoder_at(scan->decoder, range->vaddr + start);
-	return insn && names(insn, scan->address) ? insn : NULL;
+	insn = try_at(scan, range, start);
+	if (!insn)	/* what stands before belongs to another instruction */
+		insn = try_at(scan, range, four - opcode);
+	if (!insn && four >= opcode + 2 && bytes[four - opcode - 2] == 0xc5)
+		insn = try_at(scan, range, four - opcode - 2);
+	if (!insn && four >= opcode + 3 && bytes[four - opcode - 3] == 0xc4)
+		insn = try_at(scan, range, four - opcode - 3);
+	return insn;
 }
 
-static void tell(struct scan *scan, const struct insn *insn)
+static void tell(struct scan *scan, uint64_t vaddr, bool known)
 {
-	if (!insn || insn->vaddr == scan->last)
+	if (vaddr == scan->last)
 		return;
-	scan->last = insn->vaddr;
-	scan->found(insn, scan->arg);
+	scan->last = vaddr;
+	scan->found(vaddr, known, scan->arg);
 }
 
+/* ModRM says that the four bytes are a displacement; what comes out right is no accident. */
 static void consider_relative(struct scan *scan, const struct image_range *range, size_t four)
 {
-	if (four && (range->bytes[four - 1] & 0xc7) == 0x05)
-		tell(scan, instruction_of(scan, range, four, 2));
+	const struct insn *insn;
+
+	if (!four || (range->bytes[four - 1] & 0xc7) != 0x05)
+		return;
+	insn = instruction_of(scan, range, four, 2);
+	tell(scan, insn ? insn->vaddr : range->vaddr + four, insn != NULL);
 }
 
 static void consider_absolute(struct scan *scan, const struct image_range *range, size_t four)
@@ -85,7 +104,8 @@ static void consider_absolute(struct scan *scan, const struct image_range *range
 		insn = instruction_of(scan, range, four, 1);
 	if (!insn)
 		insn = instruction_of(scan, range, four, 2);
-	tell(scan, insn);
+	if (insn)
+		tell(scan, insn->vaddr, true);
 }
 
 static void scan_relative(struct scan *scan, const struct image_range *range)
@@ -116,7 +136,7 @@ static void scan_absolute(struct scan *scan, const struct image_range *range)
 }
 
 void code_scan(struct decoder *decoder, uint64_t address,
-	       void (*found)(const struct insn *insn, void *arg), void *arg)
+	       void (*found)(uint64_t vaddr, bool known, void *arg), void *arg)
 {
 	struct scan scan = { decoder, address, 0, found, arg };
 	size_t count, i;
