@@ -274,6 +274,30 @@ START_TEST(later_probes_join_an_attached_task)
 }
 END_TEST
 
+/* One event holds them all, so the refused one must be told from the rest. */
+START_TEST(a_refused_place_does_not_spoil_the_rest)
+{
+	const struct task_state state = { .wait_event_addr = target.word };
+	struct probe probes[24];
+	size_t i, failed;
+	char line[64];
+
+	for (i = 0; i < 24; i++) {
+		probes[i] = live_probe(&target, "pad", PROGRAM_WAIT);
+		probes[i].offset += 2 * i;
+	}
+	probes[5] = live_probe(&target, "refused", PROGRAM_WAIT);
+	probes[7] = live_probe(&target, "start_emulated", PROGRAM_WAIT);
+	probes[8] = probes[7];
+	probes[23] = live_probe(&target, "end_emulated", PROGRAM_WAIT);
+	ck_assert_int_eq(probe_set_define(set, target.exe, probes, 24), 0);
+	ck_assert_int_eq(probe_set_attach(set, target.pid, &state, &failed), 0);
+	ck_assert_uint_eq(failed, 1);
+	snprintf(line, sizeof(line), "wait emulated %u 5 0", EVENT);
+	expect_waits(5, 0, ask_waits(line));
+}
+END_TEST
+
 START_TEST(a_target_may_die)
 {
 	struct task_state last;
@@ -320,7 +344,7 @@ static const struct {
 	{ "/bin/sh:1\np:x/y", 16, "takes no path such as" },
 	{ "", 16, "takes no path such as" },
 	{ "/nonexistent/postgres", 16, "No such file" },
-	{ "/proc/self/exe", UINT64_MAX / 2, "cannot set a probe at offset" },
+	{ "/proc/self/exe", UINT64_MAX / 2, "Invalid argument" },
 };
 
 START_TEST(a_definition_that_is_refused_is_told)
@@ -440,6 +464,7 @@ static TCase *cases(void)
 	tcase_add_test(tc, a_long_text_is_cut);
 	tcase_add_test(tc, tasks_come_and_go);
 	tcase_add_test(tc, later_probes_join_an_attached_task);
+	tcase_add_test(tc, a_refused_place_does_not_spoil_the_rest);
 	tcase_add_test(tc, a_target_may_die);
 	tcase_add_test(tc, a_pid_that_is_gone_is_told);
 	tcase_add_loop_test(tc, a_definition_that_is_refused_is_told, 0, sizeof(refusals) / sizeof(refusals[0]));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "live.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -16,6 +15,14 @@
 
 char live_line[2048];
 int live_lines;
+
+void live_must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "live test: %s\n", what);
+	abort();
+}
 
 static void run_target(int in, int out)
 {
@@ -33,9 +40,9 @@ static void read_sites(struct live_target *t)
 	while (strcmp(line = live_answer(t), "ready")) {
 		if (sscanf(line, "word 0x%" SCNx64, &t->word) == 1)
 			continue;
-		ck_assert_uint_lt(t->count, LIVE_SITES);
-		ck_assert_int_eq(sscanf(line, "site %31s 0x%" SCNx64, t->sites[t->count].name,
-					&t->sites[t->count].offset), 2);
+		live_must(t->count < LIVE_SITES, "the target has too many sites");
+		live_must(sscanf(line, "site %31s 0x%" SCNx64, t->sites[t->count].name,
+				 &t->sites[t->count].offset) == 2, "the target says what it should not");
 		t->count++;
 	}
 }
@@ -45,8 +52,7 @@ void live_start(struct live_target *t)
 	int down[2], up[2];
 
 	memset(t, 0, sizeof(*t));
-	ck_assert_int_eq(pipe2(down, O_CLOEXEC), 0);
-	ck_assert_int_eq(pipe2(up, O_CLOEXEC), 0);
+	live_must(pipe2(down, O_CLOEXEC) == 0 && pipe2(up, O_CLOEXEC) == 0, "no pipe");
 	t->pid = fork();
 	if (t->pid == 0)
 		run_target(down[0], up[1]);
@@ -54,7 +60,7 @@ void live_start(struct live_target *t)
 	close(up[1]);
 	t->to = fdopen(down[1], "w");
 	t->from = fdopen(up[0], "r");
-	ck_assert(t->pid > 0 && t->to && t->from);
+	live_must(t->pid > 0 && t->to && t->from, "the target does not start");
 	setvbuf(t->to, NULL, _IOLBF, 0);
 	snprintf(t->exe, sizeof(t->exe), "/proc/%d/exe", (int)t->pid);
 	read_sites(t);
@@ -70,14 +76,14 @@ void live_stop(struct live_target *t)
 
 void live_tell(struct live_target *t, const char *line)
 {
-	ck_assert_int_gt(fprintf(t->to, "%s\n", line), 0);
+	live_must(fprintf(t->to, "%s\n", line) > 0, "the target takes no line");
 }
 
 const char *live_answer(struct live_target *t)
 {
 	static char answer[256];
 
-	ck_assert_msg(fgets(answer, sizeof(answer), t->from) != NULL, "the target has ended");
+	live_must(fgets(answer, sizeof(answer), t->from) != NULL, "the target has ended");
 	answer[strcspn(answer, "\n")] = '\0';
 	return answer;
 }
@@ -96,7 +102,8 @@ struct probe live_probe(const struct live_target *t, const char *site, enum prog
 		if (!strcmp(t->sites[i].name, site))
 			return (struct probe){ .offset = t->sites[i].offset, .program = program,
 					       .is_return = strstr(site, "_return") != NULL };
-	ck_abort_msg("the target has no site %s", site);
+	live_must(false, site);
+	abort();
 }
 
 void live_attach(struct probe_set *set, const struct live_target *t)
@@ -104,15 +111,14 @@ void live_attach(struct probe_set *set, const struct live_target *t)
 	const struct task_state state = { .wait_event_addr = t->word };
 	size_t failed;
 
-	ck_assert_int_eq(probe_set_attach(set, t->pid, &state, &failed), 0);
-	ck_assert_uint_eq(failed, 0);
+	live_must(probe_set_attach(set, t->pid, &state, &failed) == 0 && !failed, "a probe does not attach");
 }
 
 static void add(struct live_samples *out, const struct sample *sample, size_t size)
 {
 	size_t i = out->count++;
 
-	ck_assert_uint_lt(i, sizeof(out->all) / sizeof(out->all[0]));
+	live_must(i < sizeof(out->all) / sizeof(out->all[0]), "too many samples");
 	memset(&out->all[i], 0, sizeof(out->all[i]));
 	out->all[i].head = *sample;
 	if (sample->kind == SAMPLE_WAIT)
@@ -120,7 +126,7 @@ static void add(struct live_samples *out, const struct sample *sample, size_t si
 	if (sample->kind != SAMPLE_ACTIVITY)
 		return;
 	memcpy(&out->all[i].activity, sample, sizeof(struct sample_activity));
-	ck_assert_uint_le(sizeof(struct sample_activity) + out->all[i].activity.length, size);
+	live_must(sizeof(struct sample_activity) + out->all[i].activity.length <= size, "a text beyond its sample");
 	out->all[i].text = xmemdup0((const char *)sample + sizeof(struct sample_activity),
 				    out->all[i].activity.length);
 }
@@ -143,8 +149,7 @@ void live_read(struct ring_set *rings, struct live_samples *out)
 		while ((sample = ring_next(ring, &size)))
 			add(out, sample, size);
 		ring_done(ring);
-		ck_assert_uint_eq(ring_bad(ring), 0);
-		ck_assert_uint_eq(ring_lost(ring), 0);
+		live_must(!ring_bad(ring) && !ring_lost(ring), "a ring lost samples, or holds bad ones");
 	}
 	qsort(out->all, out->count, sizeof(out->all[0]), by_time);
 }
@@ -166,7 +171,7 @@ size_t live_definitions(const char *text)
 
 	snprintf(path, sizeof(path), "%s/uprobe_events", tracefs_path());
 	file = fopen(path, "r");
-	ck_assert_ptr_nonnull(file);
+	live_must(file != NULL, path);
 	while (fgets(line, sizeof(line), file))
 		found += strstr(line, text) != NULL;
 	fclose(file);

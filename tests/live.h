@@ -26,7 +26,10 @@ struct live_target {
 	size_t count;
 };
 
-/* Each of these ends the test that calls it when something is wrong. */
+/* Ends the program, with a line, unless ok: for what is no assertion of a test itself. */
+void live_must(bool ok, const char *what);
+
+/* Each of these ends the program when something is wrong. */
 void live_start(struct live_target *t);
 void live_stop(struct live_target *t);
 /* Sends the line, waits for the answer and returns it (static, until the next call). */

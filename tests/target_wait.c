@@ -36,7 +36,7 @@ void end_return(void);
 void end_and_start(uint32_t event);
 void report_activity(int state, const char *text);
 extern const char probe_start_emulated[], probe_end_emulated[], probe_start_stepped[], probe_end_stepped[],
-	probe_merged[];
+	probe_merged[], probe_pad[], probe_refused[];
 
 /*
  * The store, then the instruction that the probe is put on.  The kernel emulates "jmp" and "push %reg"
@@ -53,6 +53,8 @@ __asm__(".text\n"
 	FUNCTION("start_return") "push %rbp\n" POINTER "movl %edi, (%rax)\npop %rbp\nret\n"
 	FUNCTION("end_return") "push %rbp\n" POINTER "movl $0, (%rax)\npop %rbp\nret\n"
 	FUNCTION("end_and_start") POINTER "movl $0, (%rax)\nmovl %edi, (%rax)\n" PROBE("merged") "jmp 1f\n1: ret\n"
+	PROBE("pad") ".rept 256\n.byte 0xeb, 0\n.endr\nret\n"	/* "jmp +0" for many probes; never run */
+	PROBE("refused") "lock incl (%rax)\nret\n"	/* no uprobe goes on a lock prefix; never run */
 	FUNCTION("report_activity") "push %rbp\nmov %rsp, %rbp\npop %rbp\nret\n");
 
 static const struct kind {
@@ -77,6 +79,8 @@ static const struct {
 	{ "end_return", (const void *)end_return },
 	{ "merged", probe_merged },
 	{ "activity", (const void *)report_activity },
+	{ "pad", probe_pad },
+	{ "refused", probe_refused },
 };
 
 static uint64_t now_ns(void)

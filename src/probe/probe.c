@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The holder of a probe.  BPF_PROG_ARRAY hangs on the definition, not on one perf event: the
- * first event that is given a program runs it for all of them, a second gets EEXIST, and closing
- * the first takes it away from all (perf_event_attach_bpf_prog and _detach_bpf_prog in
- * kernel/trace/bpf_trace.c).  Tasks come and go, so the program is given to an event of our
- * own, the holder, which looks at this process (that has no such code mapped) and stays open
- * as long as the set.  The task's events then are only opened.
- *
- * They are opened disabled and stay so.  Opening alone puts the breakpoints into the task
- * (uprobe_perf_open in kernel/trace/trace_uprobe.c), and the program runs before anything asks
- * whether an event is enabled (__uprobe_perf_func); but every enabled event is switched off
- * and on again at each context switch of the task, and a hundred of them cost more than a wait.
+ * The set: its events (event.h says how they work), and the tasks they are open on.
  */
 #include "probe/probe.h"
 
@@ -19,38 +9,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "probe/event.h"
 #include "probe/loader.h"
 #include "probe/tracefs.h"
 
-#define EVENT_SIZE 32
 #define SPARE_FDS 256		/* for the rest of the program */
-
-struct definition {
-	struct probe probe;
-	char event[EVENT_SIZE];
-	int id;			/* of the tracepoint */
-	int holder;		/* has the program; -1: could not be opened */
-};
 
 struct task {
 	pid_t pid;
-	int *fds;		/* of the first count definitions; -1: did not open */
+	int *fds;		/* of the first count events; -1: did not open */
 	size_t count;
 	bool has_scratch;
 };
 
 struct probe_set {
 	unsigned serial;	/* several sets of one process share its group */
+	unsigned named;		/* names given out */
 	char group[GROUP_SIZE];
-	int events;		/* uprobe_events */
+	int events_fd;		/* uprobe_events */
 	struct loaded loaded;
-	struct definition *definitions;
+	struct uprobe_event *events;
 	size_t count;
 	struct task *tasks;
 	size_t task_count;
@@ -64,8 +47,8 @@ struct probe_set *probe_set_new(void)
 	set->serial = serial++;
 	uprobe_group(set->group);
 	memset(&set->loaded, 0xff, sizeof(set->loaded));
-	set->events = uprobe_events_open();
-	if (set->events < 0 || load_programs(&set->loaded) < 0) {
+	set->events_fd = uprobe_events_open();
+	if (set->events_fd < 0 || load_programs(&set->loaded) < 0) {
 		probe_set_free(set);
 		return NULL;
 	}
@@ -79,95 +62,57 @@ int probe_set_output_map(const struct probe_set *set)
 
 /* --- definitions ------------------------------------------------------------ */
 
-static int open_event(int id, pid_t pid, bool is_holder)
-{
-	struct perf_event_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.type = PERF_TYPE_TRACEPOINT;
-	attr.config = (uint64_t)id;
-	attr.disabled = 1;
-	/* Without this, opening walks through every process that has the file mapped, to no
-	 * end: the holder's has not. */
-	attr.enable_on_exec = is_holder;
-	return perf_event_open(&attr, pid, -1);
-}
-
-static int open_holder(const struct definition *definition, const struct loaded *loaded)
-{
-	int fd = open_event(definition->id, 0, true), error;
-
-	if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF,
-			    loaded->programs[definition->probe.program]) == 0)
-		return fd;
-	error = -errno;
-	close(fd);
-	return error;
-}
-
-/* Writes the definition; from then on it is in the set, and removed with it. */
-static int define_one(struct probe_set *set, const char *path, const struct probe *probe)
-{
-	struct definition *definition = &set->definitions[set->count];
-	char line[4096];
-	int error;
-
-	definition->probe = *probe;
-	definition->holder = -1;
-	snprintf(definition->event, EVENT_SIZE, "e%u_%zu", set->serial, set->count);
-	snprintf(line, sizeof(line), "%c:%s/%s %s:0x%" PRIx64 "\n", probe->is_return ? 'r' : 'p',
-		 set->group, definition->event, path, probe->offset);
-	error = uprobe_events_write(set->events, line);
-	if (error)
-		return error;
-	set->count++;
-	definition->id = uprobe_event_id(set->group, definition->event);
-	if (definition->id < 0)
-		return definition->id;
-	definition->holder = open_holder(definition, &set->loaded);
-	return definition->holder < 0 ? definition->holder : 0;
-}
-
-/* Two descriptors a probe: its holder and its event on the task. */
-static void raise_nofile(size_t wanted)
-{
-	struct rlimit limit;
-
-	wanted += SPARE_FDS;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
-		return;
-	limit.rlim_cur = wanted;
-	if (limit.rlim_max < wanted)
-		limit.rlim_max = wanted;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_verbose("cannot raise the limit of open files to %zu", wanted);
-}
-
-static size_t descriptors(const struct probe_set *set, size_t more_tasks)
-{
-	return set->count * (1 + set->task_count + more_tasks);
-}
-
-/* argv_split() in the kernel has no quotes, and a line feed would begin another definition. */
+/* argv_split() in the kernel has no quotes, a line feed would begin another definition, and '#' begins a
+ * comment. */
 static bool is_usable_path(const char *path)
 {
 	return *path && strlen(path) < 3800 && !strpbrk(path, " \t\n\r\v\f#");
 }
 
+static struct uprobe_event *add_event(struct probe_set *set)
+{
+	set->events = xrealloc(set->events, set->count + 1, sizeof(*set->events));
+	return &set->events[set->count++];
+}
+
+static void new_name(struct probe_set *set, char *out)
+{
+	snprintf(out, EVENT_SIZE, "e%u_%u", set->serial, set->named++);
+}
+
+static int define_event(struct probe_set *set, struct uprobe_event *event)
+{
+	int error = uprobe_event_define(event, set->events_fd, set->group, set->loaded.programs[event->program]);
+
+	if (!error)
+		return 0;
+	if (event->written < event->count)
+		return log_error("cannot set a probe at offset 0x%" PRIx64 " of %s: %s (see 'pgtrace-perf doctor')",
+				 event->offsets[event->written], event->path, strerror(-error));
+	return log_error("cannot open the probes on %s: %s (see 'pgtrace-perf doctor')", event->path, strerror(-error));
+}
+
 int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes, size_t count)
 {
-	size_t i;
+	struct probe kind = { 0 };
+	char name[EVENT_SIZE];
+	int i;
 
 	if (!is_usable_path(path))
 		return log_error("uprobe_events takes no path such as '%s'; name it by /proc/PID/exe", path);
-	set->definitions = xrealloc(set->definitions, set->count + count, sizeof(*set->definitions));
-	raise_nofile(descriptors(set, 1) + 2 * count);
-	for (i = 0; i < count; i++) {
-		int error = define_one(set, path, &probes[i]);
+	for (i = 0; i < 2 * PROGRAM_COUNT; i++) {
+		struct uprobe_event *event = add_event(set);
 
-		if (error)
-			return log_error("cannot set a probe at offset 0x%" PRIx64 " of %s: %s "
-					 "(see 'pgtrace-perf doctor')", probes[i].offset, path, strerror(-error));
+		kind.program = (enum program_id)(i / 2);
+		kind.is_return = i % 2;
+		new_name(set, name);
+		uprobe_event_init(event, name, path, &kind, probes, count);
+		if (!event->count) {
+			uprobe_event_release(event);
+			set->count--;
+		} else if (define_event(set, event) < 0) {
+			return -1;
+		}
 	}
 	return 0;
 }
@@ -189,7 +134,7 @@ static bool has_activity(const struct probe_set *set)
 	size_t i;
 
 	for (i = 0; i < set->count; i++)
-		if (set->definitions[i].probe.program == PROGRAM_ACTIVITY)
+		if (set->events[i].program == PROGRAM_ACTIVITY)
 			return true;
 	return false;
 }
@@ -231,34 +176,93 @@ static struct task *add_task(struct probe_set *set, pid_t pid, const struct task
 	return task;
 }
 
-static int open_on_task(const struct definition *definition, const struct task *task)
+/* One descriptor an event and one an event and task. */
+static void raise_nofile(const struct probe_set *set)
 {
-	if (definition->holder < 0)
-		return -ENODEV;
-	if (definition->probe.program == PROGRAM_ACTIVITY && !task->has_scratch)
-		return -ENOSPC;
-	return open_event(definition->id, task->pid, false);
+	size_t wanted = set->count * (1 + set->task_count) + SPARE_FDS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted;
+	if (limit.rlim_max < wanted)
+		limit.rlim_max = wanted;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_verbose("cannot raise the limit of open files to %zu", wanted);
 }
 
-/* Returns how many failed, and the first error in *first. */
-static size_t open_all(const struct probe_set *set, struct task *task, int *first)
+/* Errors that say nothing about a place: fewer places will not help. */
+static bool is_about_task(int error)
 {
-	size_t failed = 0;
+	return error == -ESRCH || error == -EMFILE || error == -ENFILE || error == -EPERM || error == -EACCES ||
+	       error == -ENOMEM;
+}
 
-	task->fds = xrealloc(task->fds, set->count, sizeof(*task->fds));
-	for (; task->count < set->count; task->count++) {
-		const struct definition *definition = &set->definitions[task->count];
-		int fd = open_on_task(definition, task);
+static bool is_open_anywhere(const struct probe_set *set, size_t event)
+{
+	size_t i;
 
-		task->fds[task->count] = fd < 0 ? -1 : fd;
-		if (fd >= 0)
+	for (i = 0; i < set->task_count; i++)
+		if (event < set->tasks[i].count && set->tasks[i].fds[event] >= 0)
+			return true;
+	return false;
+}
+
+/* Makes two events of the i-th.  false: it cannot be done, or does not help. */
+static bool split_event(struct probe_set *set, size_t i, int error)
+{
+	char name[EVENT_SIZE];
+	struct uprobe_event *half;
+
+	if (is_about_task(error) || set->events[i].count < 2 || is_open_anywhere(set, i) ||
+	    uprobe_event_remove(&set->events[i], set->events_fd, set->group))
+		return false;
+	half = add_event(set);
+	new_name(set, name);
+	uprobe_event_split(&set->events[i], half, name);
+	return define_event(set, &set->events[i]) == 0 && define_event(set, half) == 0;
+}
+
+static int open_on_task(const struct uprobe_event *event, const struct task *task)
+{
+	if (event->program == PROGRAM_ACTIVITY && !task->has_scratch)
+		return -ENOSPC;
+	return uprobe_event_open(event, task->pid);
+}
+
+static void say_failed(const struct task *task, const struct uprobe_event *event, int error)
+{
+	size_t i;
+
+	for (i = 0; i < event->count; i++)
+		log_verbose("process %d: the probe at offset 0x%" PRIx64 " of %s did not attach: %s", (int)task->pid,
+			    event->offsets[i], event->path, strerror(-error));
+}
+
+struct opened {
+	size_t good, failed;	/* probes */
+	int error;		/* the first */
+};
+
+/* Opens the events that are not open on task yet. */
+static void open_all(struct probe_set *set, struct task *task, struct opened *out)
+{
+	while (task->count < set->count) {
+		size_t i = task->count;
+		int fd = open_on_task(&set->events[i], task);
+
+		if (fd < 0 && fd != -ENOSPC && split_event(set, i, fd))
 			continue;
-		if (!failed++)
-			*first = fd;
-		log_verbose("process %d: the probe at offset 0x%" PRIx64 " did not attach: %s",
-			    (int)task->pid, definition->probe.offset, strerror(-fd));
+		task->fds = xrealloc(task->fds, i + 1, sizeof(*task->fds));
+		task->fds[task->count++] = fd < 0 ? -1 : fd;
+		if (fd >= 0) {
+			out->good += set->events[i].count;
+			continue;
+		}
+		out->failed += set->events[i].count;
+		out->error = out->error ? out->error : fd;
+		say_failed(task, &set->events[i], fd);
 	}
-	return failed;
 }
 
 static const char *attach_hint(int error)
@@ -275,20 +279,21 @@ static const char *attach_hint(int error)
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state, size_t *failed)
 {
 	struct task *task = add_task(set, pid, state);
-	size_t before;
-	int first = 0;
+	struct opened opened = { 0 };
+	bool is_new;
 
 	*failed = 0;
 	if (!task)
 		return -1;
-	before = task->count;
-	raise_nofile(descriptors(set, 0));
+	is_new = !task->count;
+	raise_nofile(set);
 	give_scratch(set, task);
-	*failed = open_all(set, task, &first);
-	if (set->count == before || *failed < set->count - before)
+	open_all(set, task, &opened);
+	*failed = opened.failed;
+	if (opened.good || !opened.failed)
 		return 0;
-	log_error("no probe could be set on process %d: %s", (int)pid, attach_hint(first));
-	if (!before)
+	log_error("no probe could be set on process %d: %s", (int)pid, attach_hint(opened.error));
+	if (is_new)
 		probe_set_detach(set, pid, NULL);
 	return -1;
 }
@@ -324,21 +329,14 @@ void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 
 /* --- the end ---------------------------------------------------------------- */
 
-static void remove_definitions(struct probe_set *set)
+static void drop_event(struct probe_set *set, struct uprobe_event *event)
 {
-	size_t i;
+	int error = uprobe_event_remove(event, set->events_fd, set->group);
 
-	for (i = 0; i < set->count; i++)
-		if (set->definitions[i].holder >= 0)
-			close(set->definitions[i].holder);
-	for (i = set->count; i > 0; i--) {
-		const char *event = set->definitions[i - 1].event;
-		int error = uprobe_events_remove(set->events, set->group, event);
-
-		if (error)
-			log_warn("%s/%s stays in uprobe_events: %s; the next pgtrace-perf removes it",
-				 set->group, event, strerror(-error));
-	}
+	if (error)
+		log_warn("%s/%s stays in uprobe_events: %s; the next pgtrace-perf removes it", set->group,
+			 event->name, strerror(-error));
+	uprobe_event_release(event);
 }
 
 void probe_set_free(struct probe_set *set)
@@ -347,11 +345,12 @@ void probe_set_free(struct probe_set *set)
 		return;
 	while (set->task_count)
 		probe_set_detach(set, set->tasks[0].pid, NULL);
-	remove_definitions(set);
+	while (set->count)
+		drop_event(set, &set->events[--set->count]);
 	unload_programs(&set->loaded);
-	if (set->events >= 0)
-		close(set->events);
-	free(set->definitions);
+	if (set->events_fd >= 0)
+		close(set->events_fd);
+	free(set->events);
 	free(set->tasks);
 	free(set);
 }
