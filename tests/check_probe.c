@@ -362,8 +362,8 @@ END_TEST
 
 /* --- what is left ------------------------------------------------------------ */
 
-/* A collector: defines, attaches, says so, and waits to be killed. */
-static pid_t start_collector(char *its_group)
+/* A collector: defines, attaches if asked to, says so, and waits to be killed. */
+static pid_t start_collector(char *its_group, bool attaches)
 {
 	int ready[2];
 	char byte;
@@ -375,7 +375,8 @@ static pid_t start_collector(char *its_group)
 		/* The forked copy shares the parent's descriptors; its own set is new. */
 		set = probe_set_new();
 		define_kind("emulated");
-		live_attach(set, &target);
+		if (attaches)
+			live_attach(set, &target);
 		if (write(ready[1], "x", 1) == 1)
 			pause();
 		_exit(1);
@@ -396,7 +397,7 @@ static void kill_collector(pid_t pid)
 START_TEST(orphans_are_swept_and_nothing_else)
 {
 	char dead_group[GROUP_SIZE], living_group[GROUP_SIZE], foreign[32], line[128];
-	pid_t dead = start_collector(dead_group), living = start_collector(living_group);
+	pid_t dead = start_collector(dead_group, _i), living = start_collector(living_group, _i);
 	int events = uprobe_events_open();
 
 	snprintf(foreign, sizeof(foreign), "someone_%d", (int)getpid());
@@ -408,7 +409,7 @@ START_TEST(orphans_are_swept_and_nothing_else)
 	ck_assert_uint_eq(live_definitions(dead_group), 0);
 	ck_assert_uint_eq(live_definitions(living_group), 2);
 	ck_assert_uint_eq(live_definitions(foreign), 1);
-	ck_assert_int_eq(uprobe_events_remove(events, foreign, "else"), 0);
+	ck_assert_int_eq(uprobe_events_remove(events, foreign, "else", 0), 0);
 	close(events);
 	kill_collector(living);
 	ck_assert_int_ge(probe_sweep_orphans(), 2);
@@ -448,6 +449,27 @@ START_TEST(a_half_built_set_leaves_nothing)
 }
 END_TEST
 
+/* Events that a child still has open cannot be removed yet. */
+START_TEST(removal_waits_for_a_child)
+{
+	struct probe_set *other = probe_set_new();
+	const struct probe probe = live_probe(&target, "merged", PROGRAM_WAIT);
+	pid_t child;
+
+	ck_assert_int_eq(probe_set_define(other, target.exe, &probe, 1), 0);
+	child = fork();
+	if (child == 0) {
+		usleep(100000);
+		_exit(0);
+	}
+	live_catch_log();
+	probe_set_free(other);
+	ck_assert_uint_eq(live_definitions(group), 0);
+	ck_assert_msg(live_lines == 0, "%s", live_line);
+	waitpid(child, NULL, 0);
+}
+END_TEST
+
 static TCase *cases(void)
 {
 	TCase *tc = tcase_create("live");
@@ -468,9 +490,10 @@ static TCase *cases(void)
 	tcase_add_test(tc, a_target_may_die);
 	tcase_add_test(tc, a_pid_that_is_gone_is_told);
 	tcase_add_loop_test(tc, a_definition_that_is_refused_is_told, 0, sizeof(refusals) / sizeof(refusals[0]));
-	tcase_add_test(tc, orphans_are_swept_and_nothing_else);
+	tcase_add_loop_test(tc, orphans_are_swept_and_nothing_else, 0, 2);
 	tcase_add_test(tc, an_orphan_is_known_by_its_start_time);
 	tcase_add_test(tc, a_half_built_set_leaves_nothing);
+	tcase_add_test(tc, removal_waits_for_a_child);
 	return tc;
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Live: the kernel's verifier accepts every program, and refuses what it must.  Needs root. */
 #include <check.h>
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "kernel/asm.h"
@@ -95,7 +98,54 @@ START_TEST(every_feature_is_there)
 }
 END_TEST
 
-/* Run last: gives up root for good. */
+/* In a mount namespace of its own. */
+static void hide_tracefs(void)
+{
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	while (umount2("/sys/kernel/debug/tracing", MNT_DETACH) == 0)
+		;
+	while (umount2("/sys/kernel/debug", MNT_DETACH) == 0)
+		;
+	while (umount2("/sys/kernel/tracing", MNT_DETACH) == 0)
+		;
+}
+
+START_TEST(tracefs_not_mounted_is_told)
+{
+	char detail[256];
+	const struct feature *lacking;
+
+	hide_tracefs();
+	live_catch_log();
+	ck_assert_ptr_null(probe_set_new());
+	ck_assert_int_eq(live_lines, 1);
+	ck_assert_msg(strstr(live_line, "mount -t tracefs") != NULL, "%s", live_line);
+	ck_assert_int_eq(probe_sweep_orphans(), -ENOENT);
+	lacking = feature_first_missing(detail, sizeof(detail));
+	ck_assert_ptr_nonnull(lacking);
+	ck_assert_str_eq(lacking->name, "tracefs mounted");
+}
+END_TEST
+
+START_TEST(tracefs_is_found_elsewhere)
+{
+	char folder[] = "/tmp/check tracefs.XXXXXX";
+	struct probe_set *set;
+
+	hide_tracefs();
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(mount("tracefs", folder, "tracefs", 0, NULL), 0);
+	ck_assert_str_eq(tracefs_path(), folder);
+	set = probe_set_new();
+	ck_assert_ptr_nonnull(set);
+	probe_set_free(set);
+	ck_assert_int_eq(umount2(folder, MNT_DETACH), 0);
+	rmdir(folder);
+}
+END_TEST
+
+/* Gives up root for good: each test has a process of its own. */
 START_TEST(without_root_each_step_tells)
 {
 	char detail[256];
@@ -131,6 +181,8 @@ int main(void)
 	tcase_add_test(tc, all_load);
 	tcase_add_loop_test(tc, a_refusal_is_told_in_one_line, 0, sizeof(refused) / sizeof(refused[0]));
 	tcase_add_loop_test(tc, every_feature_is_there, 0, (int)feature_count());
+	tcase_add_test(tc, tracefs_not_mounted_is_told);
+	tcase_add_test(tc, tracefs_is_found_elsewhere);
 	tcase_add_test(tc, without_root_each_step_tells);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -13,6 +13,10 @@
 #include "probe/syscalls.h"
 #include "probe/tracefs.h"
 
+/* A child that we forked holds the perf events until it ends or executes something else, and the kernel
+ * takes some 0.1 s to take the last one down. */
+#define REMOVE_PATIENCE_MS 1000
+
 static void set_name(struct uprobe_event *event, const char *name)
 {
 	snprintf(event->name, sizeof(event->name), "%s", name);
@@ -105,7 +109,7 @@ int uprobe_event_remove(struct uprobe_event *event, int events_fd, const char *g
 		close(event->holder);
 	event->holder = -1;
 	if (event->written)
-		error = uprobe_events_remove(events_fd, group, event->name);
+		error = uprobe_events_remove(events_fd, group, event->name, REMOVE_PATIENCE_MS);
 	if (!error)
 		event->written = 0;
 	return error;

@@ -74,7 +74,8 @@ static enum feature_state check_lockdown(char *detail, size_t size)
 {
 	char line[128];
 
-	/* "none [integrity] confidentiality"; integrity still lets us work. */
+	/* "none [integrity] confidentiality"; what we use is refused from confidentiality on
+	 * (enum lockdown_reason in include/linux/security.h). */
 	if (!read_line("/sys/kernel/security/lockdown", line, sizeof(line)))
 		snprintf(line, sizeof(line), "not in this kernel, or securityfs is not mounted");
 	snprintf(detail, size, "%s", line);
@@ -158,7 +159,7 @@ static enum feature_state check_bpf(char *detail, size_t size)
 
 static const struct feature features[] = {
 	{ "privilege", "nothing can be traced", "run pgtrace-perf with sudo", check_privilege },
-	{ "lockdown", "no wait can be traced: BPF may not read memory",
+	{ "lockdown", "no wait can be traced: tracefs and perf are closed even to root",
 	  "boot without lockdown=confidentiality", check_lockdown },
 	{ "tracefs mounted", "no wait can be traced",
 	  "mount -t tracefs tracefs /sys/kernel/tracing", check_tracefs },

@@ -85,7 +85,7 @@ static int sweep(int fd, char *definitions)
 	while ((line = strsep(&rest, "\n"))) {
 		if (!orphan_parse(line, &name) || !is_orphan(&name))
 			continue;
-		if (uprobe_events_remove(fd, name.group, name.event) == 0)
+		if (uprobe_events_remove(fd, name.group, name.event, 0) == 0)
 			removed++;
 		else
 			log_verbose("%s/%s of a collector that is gone cannot be removed", name.group,

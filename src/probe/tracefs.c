@@ -16,8 +16,7 @@
 #include "probe/orphan.h"
 #include "probe/probe.h"
 
-#define REMOVE_TRIES 50
-#define REMOVE_PAUSE_US 2000
+#define REMOVE_PAUSE_MS 2
 
 static bool is_tracefs(const char *path)
 {
@@ -70,8 +69,8 @@ static int cannot_open(const char *path, int error)
 	static const char see[] = "(see 'pgtrace-perf doctor')";
 
 	if (error == EACCES || error == EPERM)
-		return log_error("no right to write %s: run as root; on a locked-down kernel (Secure Boot) "
-				 "root has none either %s", path, see);
+		return log_error("no right to write %s: run as root; under lockdown=confidentiality root "
+				 "has none either %s", path, see);
 	if (error == ENOENT)
 		return log_error("%s is not there: this kernel has no CONFIG_UPROBE_EVENTS %s", path, see);
 	return log_error("cannot open %s: %s %s", path, strerror(error), see);
@@ -104,19 +103,19 @@ int uprobe_events_write(int fd, const char *line)
 	return (size_t)written == length ? 0 : -EIO;
 }
 
-int uprobe_events_remove(int fd, const char *group, const char *event)
+int uprobe_events_remove(int fd, const char *group, const char *event, unsigned patience_ms)
 {
+	unsigned waited;
 	char line[160];
-	int error, tries;
+	int error;
 
 	snprintf(line, sizeof(line), "-:%s/%s\n", group, event);
-	for (tries = 0; tries < REMOVE_TRIES; tries++) {
+	for (waited = 0;; waited += REMOVE_PAUSE_MS) {
 		error = uprobe_events_write(fd, line);
-		if (error != -EBUSY)
-			break;
-		usleep(REMOVE_PAUSE_US);
+		if (error != -EBUSY || waited >= patience_ms)
+			return error;
+		usleep(REMOVE_PAUSE_MS * 1000);
 	}
-	return error;
 }
 
 int uprobe_event_id(const char *group, const char *event)

@@ -24,8 +24,11 @@ char *uprobe_group(char *out);
 int uprobe_events_open(void);
 /* Writes one line.  0 or -errno. */
 int uprobe_events_write(int fd, const char *line);
-/* Removes group/event; tries again for a while if it is in use.  0 or -errno. */
-int uprobe_events_remove(int fd, const char *group, const char *event);
+/*
+ * Removes group/event with all its places; while it is in use (EBUSY), tries again for patience_ms.
+ * 0 or -errno.
+ */
+int uprobe_events_remove(int fd, const char *group, const char *event, unsigned patience_ms);
 /* The number that perf_event_open knows group/event by, or -errno. */
 int uprobe_event_id(const char *group, const char *event);
 
