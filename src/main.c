@@ -13,6 +13,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "print", cmd_print, "print a record file (.rec) or a kept trace (.pgt) again" },
 	{ NULL, NULL, NULL }
 };
 
