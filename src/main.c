@@ -14,6 +14,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "sites", cmd_sites, "where a server binary reports its waits" },
+	{ "print", cmd_print, "print a record file (.rec) or a kept trace (.pgt) again" },
 	{ NULL, NULL, NULL }
 };
 
