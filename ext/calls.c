@@ -149,6 +149,7 @@ call_begin(Call *call, enum pgt_call_kind kind, const Cursor *cursor,
 	call->text_offset = cursor != NULL ? cursor->offset : 0;
 	call->depth = calls_depth();
 	call->flags = flags;
+	call->fetches = false;
 	call->rows = 0;
 	counters_take(&call->start);
 	if (kind == PGT_CALL_EXEC || kind == PGT_CALL_FETCH)

@@ -35,6 +35,7 @@ typedef struct Call
 	uint32		text_offset;	/* of the cursor's text in its source, bytes */
 	int			depth;
 	uint32		flags;			/* PGT_CALL_* */
+	bool		fetches;		/* a FETCH command: it runs a part of another's rows */
 	uint64		rows;
 	Counters	start;
 } Call;

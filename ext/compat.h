@@ -66,16 +66,13 @@ compat_reserve_prefix(const char *prefix)
 	}
 #endif
 
-/*
- * 18: ExecutorRun is not told whether it is the only run.  A run with a limit,
- * or of a query that has run, is taken for one of several.
- */
+/* 18: ExecutorRun is not told whether it is the only run. */
 #if PG_VERSION_NUM >= 180000
 #define COMPAT_RUN_HOOK(name, body) \
 	static void \
 	name(QueryDesc *query, ScanDirection direction, uint64 count) \
 	{ \
-		body(query, direction, count, count == 0 && !query->already_executed); \
+		body(query, direction, count, false); \
 	}
 
 static inline void

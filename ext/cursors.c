@@ -19,6 +19,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
+#include "calls.h"
 #include "clock.h"
 #include "cursors.h"
 #include "record_file.h"
@@ -225,7 +226,7 @@ tell(Cursor *c, uint64 query_id, uint32 command)
 
 	if (length > MAX_TEXT)
 		length = (uint32) pg_mbcliplen(c->text, (int) c->length, MAX_TEXT);
-	t = record_begin(PGT_TEXT, c->number, 0, sizeof(*t) + length,
+	t = record_begin(PGT_TEXT, c->number, calls_depth(), sizeof(*t) + length,
 					 clock_mono_ns());
 	if (t == NULL)
 		return;

@@ -175,13 +175,26 @@ start_hook(QueryDesc *desc, int eflags)
 }
 
 /*
+ * Does this run give all rows?  The server's word for it, execute_once, is also
+ * false for most runs that do (PostgreSQL 15.20 and 18: all of a portal), so a run
+ * without a limit is believed as well, unless it is FETCH ALL.
+ */
+static bool
+runs_to_end(uint64 count, bool once)
+{
+	const Call *around = calls_running();
+
+	return once || (count == 0 && !(around != NULL && around->fetches));
+}
+
+/*
  * A run that is the query's only one belongs to the EXEC; every other is a FETCH,
  * which is begun in *fetch.
  */
 static Call *
-call_of_run(TracedQuery *query, bool once, Call *fetch)
+call_of_run(TracedQuery *query, bool all, Call *fetch)
 {
-	queries_settle(once ? query : NULL);
+	queries_settle(all ? query : NULL);
 	if (call_is_open(&query->exec))
 		return &query->exec;
 	call_begin(fetch, PGT_CALL_FETCH, cursor_deref(query->cursor), 0);
@@ -190,11 +203,12 @@ call_of_run(TracedQuery *query, bool once, Call *fetch)
 }
 
 static void
-trace_run(TracedQuery *query, ScanDirection direction, uint64 count, bool once)
+trace_run(TracedQuery *query, ScanDirection direction, uint64 count, bool once,
+		  bool all)
 {
 	QueryDesc  *desc = query->desc;
 	Call		fetch;
-	Call	   *const call = call_of_run(query, once, &fetch);
+	Call	   *const call = call_of_run(query, all, &fetch);
 	Frame		frame;
 
 	frame_enter(&frame, call);
@@ -222,15 +236,17 @@ static void
 run(QueryDesc *desc, ScanDirection direction, uint64 count, bool once)
 {
 	TracedQuery *query = NULL;
+	bool		all = false;
 
 	if (tracing(desc->sourceText))
 	{
+		all = runs_to_end(count, once);
 		query = query_find(desc);
 		if (query == NULL)
-			query = query_adopt(desc, once);
+			query = query_adopt(desc, all);
 	}
 	if (query != NULL)
-		trace_run(query, direction, count, once);
+		trace_run(query, direction, count, once, all);
 	else
 		compat_ExecutorRun(next_run, desc, direction, count, once);
 }
@@ -339,6 +355,7 @@ trace_utility(const UtilityArgs *args)
 	if (args->params != NULL && (trace_level & PGT_LEVEL_BINDS))
 		binds_write(cursor_number(c), args->params);
 	call_begin(&call, PGT_CALL_EXEC, cursor_deref(ref), PGT_CALL_UTILITY);
+	call.fetches = IsA(stmt->utilityStmt, FetchStmt);
 	frame_enter(&frame, &call);
 	PG_TRY();
 	{

@@ -282,31 +282,38 @@ append_index(StringInfo out, const Plan *plan)
 					 name ? quote_identifier(name) : "???");
 }
 
-/* The name under which the entry's object is known, or NULL. */
 static char *
-object_name(const RangeTblEntry *entry)
+relation_name(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+	char	   *space = get_namespace_name(get_rel_namespace(relation));
+
+	return name && space ? psprintf("%s.%s", quote_identifier(space),
+									quote_identifier(name)) : NULL;
+}
+
+/* The planner has taken the functions out of the range table. */
+static char *
+function_name(const FunctionScan *scan)
+{
+	RangeTblFunction *f = list_length(scan->functions) == 1 ?
+		linitial(scan->functions) : NULL;
+	char	   *name = f != NULL && IsA(f->funcexpr, FuncExpr) ?
+		get_func_name(((FuncExpr *) f->funcexpr)->funcid) : NULL;
+
+	return name ? pstrdup(quote_identifier(name)) : NULL;
+}
+
+/* The name under which what the node scans is known, or NULL. */
+static char *
+object_name(const RangeTblEntry *entry, const Plan *plan)
 {
 	if (entry->rtekind == RTE_RELATION)
-	{
-		char	   *name = get_rel_name(entry->relid);
-		char	   *space = get_namespace_name(get_rel_namespace(entry->relid));
-
-		return name && space ? psprintf("%s.%s", quote_identifier(space),
-										quote_identifier(name)) : NULL;
-	}
+		return relation_name(entry->relid);
+	if (IsA(plan, FunctionScan))
+		return function_name((const FunctionScan *) plan);
 	if (entry->rtekind == RTE_CTE)
 		return pstrdup(quote_identifier(entry->ctename));
-	if (entry->rtekind == RTE_FUNCTION && list_length(entry->functions) == 1)
-	{
-		RangeTblFunction *f = linitial(entry->functions);
-
-		if (IsA(f->funcexpr, FuncExpr))
-		{
-			char	   *name = get_func_name(((FuncExpr *) f->funcexpr)->funcid);
-
-			return name ? pstrdup(quote_identifier(name)) : NULL;
-		}
-	}
 	return NULL;
 }
 
@@ -320,7 +327,7 @@ append_object(StringInfo out, const PlannedStmt *stmt, const Plan *plan)
 
 	if (entry == NULL)
 		return;
-	name = object_name(entry);
+	name = object_name(entry, plan);
 	alias = entry->eref ? quote_identifier(entry->eref->aliasname) : NULL;
 	if (name != NULL)
 		appendStringInfo(out, " on %s", name);

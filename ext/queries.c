@@ -235,7 +235,7 @@ query_drop(TracedQuery *q)
 }
 
 TracedQuery *
-query_adopt(QueryDesc *desc, bool once)
+query_adopt(QueryDesc *desc, bool all)
 {
 	TracedQuery *q = find_any(desc);
 	bool		known = q != NULL;	/* to an earlier trace */
@@ -248,7 +248,7 @@ query_adopt(QueryDesc *desc, bool once)
 	c = describe(q, desc);
 	if (!known)
 		enlist(q);
-	if (once && !desc->already_executed)
+	if (all && !desc->already_executed)
 		call_begin(&q->exec, PGT_CALL_EXEC, c, PGT_CALL_LATE);
 	return q;
 }

@@ -53,9 +53,9 @@ extern TracedQuery *query_find(const QueryDesc *desc);
 
 /*
  * A query that was started before the trace is about to run: from now on it is
- * known.  If this is its only run, it is an EXEC that is marked late.
+ * known.  If all its rows are still to come, and will, it is an EXEC marked late.
  */
-extern TracedQuery *query_adopt(QueryDesc *desc, bool once);
+extern TracedQuery *query_adopt(QueryDesc *desc, bool all);
 
 /* A step of the EXEC is over, and another may follow. */
 extern void query_wait(TracedQuery *query);

@@ -66,6 +66,13 @@ event_name(uint32 event)
 	return is_unknown(name) ? NULL : name;
 }
 
+/* Some classes give one name for every number. */
+static bool
+is_same(const char *name, const char *before)
+{
+	return name != NULL && before != NULL && strcmp(name, before) == 0;
+}
+
 /*
  * Has the class an event beyond this one that it does not know?  LWLocks have gaps
  * among the individual locks and among the tranches of extensions.
@@ -85,11 +92,16 @@ visit_events(EventVisitor visit, void *arg)
 {
 	for (uint32 class = 1; class < EVENT_CLASSES; class++)
 	{
+		const char *before = NULL;
+
 		for (uint32 i = 0; i < EVENTS_OF_CLASS; i++)
 		{
 			uint32		event = class << 24 | i;
 			const char *name = event_name(event);
 
+			if (is_same(name, before))
+				break;
+			before = name;
 			if (name != NULL)
 				visit(event, pgstat_get_wait_event_type(event), name, arg);
 			else if (!may_have_gap(event))
