@@ -125,17 +125,48 @@ static void consider_absolute(struct scan *scan, const struct image_range *range
 		consider_lead(scan, range, four, 2);
 }
 
+/* Whether the distance at offset i leads to the address, or to an immediate's length before it. */
+static bool is_near(const uint8_t *bytes, size_t i, uint32_t wanted)
+{
+	uint32_t four;
+
+	memcpy(&four, bytes + i, sizeof(four));
+	return wanted - (four + (uint32_t)i) <= IMMEDIATE_MAX;
+}
+
+#define BLOCK 64	/* offsets looked at together */
+#define LANES 4
+
+typedef uint32_t words __attribute__((vector_size(LANES * sizeof(uint32_t))));
+
+/* is_near of any offset in [at, at + BLOCK): this is where the time goes. */
+static bool block_has_any(const uint8_t *bytes, size_t at, uint32_t wanted)
+{
+	const words step = { 0, 4, 8, 12 };
+	words any = { 0 }, four;
+	size_t shift, i;
+
+	for (shift = 0; shift < sizeof(uint32_t); shift++)
+		for (i = at + shift; i < at + BLOCK; i += sizeof(four)) {
+			memcpy(&four, bytes + i, sizeof(four));
+			any |= (words)(wanted - (uint32_t)i - (four + step) <= IMMEDIATE_MAX);
+		}
+	return any[0] | any[1] | any[2] | any[3];
+}
+
+/* Modulo 2^32, which is what the processor's sign extension comes to: decoding settles it. */
 static void scan_relative(struct scan *scan, const struct image_range *range)
 {
 	uint32_t wanted = (uint32_t)(scan->address - range->vaddr - sizeof(uint32_t));
-	uint32_t four;
-	size_t i;
+	size_t end = range->size < sizeof(uint32_t) ? 0 : range->size - sizeof(uint32_t) + 1;
+	size_t at, i;
 
-	/* Modulo 2^32, which is what the processor's sign extension comes to: decoding settles it. */
-	for (i = 0; i + sizeof(four) <= range->size; i++) {
-		memcpy(&four, range->bytes + i, sizeof(four));
-		if (wanted - (four + (uint32_t)i) <= IMMEDIATE_MAX)
-			consider_relative(scan, range, i);
+	for (at = 0; at < end; at += BLOCK) {
+		if (end - at > BLOCK + sizeof(words) && !block_has_any(range->bytes, at, wanted))
+			continue;
+		for (i = at; i < end && i < at + BLOCK; i++)
+			if (is_near(range->bytes, i, wanted))
+				consider_relative(scan, range, i);
 	}
 }
 
