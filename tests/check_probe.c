@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/xmalloc.h"
@@ -153,11 +154,15 @@ END_TEST
 
 START_TEST(a_wait_under_way_has_no_start)
 {
-	const struct task_state state = { .wait_event_addr = target.word, .event = 77 };
+	const struct task_state state = { .wait_event_addr = target.word };
+	uint32_t under_way = 77;
+	struct iovec here = { &under_way, sizeof(under_way) };
+	struct iovec there = { (void *)(uintptr_t)target.word, sizeof(under_way) };
 	size_t failed;
 	char line[64];
 
 	define_kind("emulated");
+	ck_assert_int_eq(process_vm_writev(target.pid, &here, 1, &there, 1, 0), sizeof(under_way));
 	ck_assert_int_eq(probe_set_attach(set, target.pid, &state, &failed), 0);
 	snprintf(line, sizeof(line), "wait emulated %u 1 0", EVENT);
 	ask_waits(line);

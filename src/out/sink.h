@@ -32,6 +32,10 @@ extern const struct sink_ops *const sink_formats[];	/* NULL-terminated */
 const struct sink_ops *sink_format(const char *name);	/* NULL: none of that name */
 /* Opens path (0600, replaced; "-" is standard output).  NULL after one log_error line. */
 struct sink *sink_open(const struct sink_ops *ops, const char *path);
+/* Writes one event, or the last lines.  A failure is said once, a reader that left (EPIPE) not at all. */
+void sink_event(struct sink *sink, const struct trace_event *te);
+void sink_end(struct sink *sink, const struct trace_totals *totals);
+void sink_flush(struct sink *sink);
 /* Flushes and closes; 0, or -1 after one line if a byte did not reach the file. */
 int sink_close(struct sink *sink);
 

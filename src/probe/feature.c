@@ -166,7 +166,7 @@ static const struct feature features[] = {
 	{ "uprobe_events writable", "no wait can be traced",
 	  "run as root; the kernel needs CONFIG_UPROBE_EVENTS=y", check_uprobe_events },
 	{ "perf_event_open", "no wait can be traced",
-	  "run as root, or sysctl kernel.perf_event_paranoid=-1", check_perf },
+	  "run pgtrace-perf with sudo", check_perf },
 	{ "BPF programs", "no wait can be traced",
 	  "run as root on Linux 5.5 or later with CONFIG_BPF_EVENTS=y", check_bpf },
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -161,24 +162,35 @@ static void give_scratch(struct probe_set *set, struct task *task)
 			 "time)", (int)task->pid, strerror(-error), SCRATCH_TASKS);
 }
 
-static struct task *add_task(struct probe_set *set, pid_t pid, const struct task_state *state)
+static struct task *add_task(struct probe_set *set, pid_t pid)
 {
 	struct task *task = find_task(set, pid);
-	uint32_t key = (uint32_t)pid;
-	int error;
 
 	if (task)
 		return task;
-	error = bpf_map_update(set->loaded.maps[MAP_STATE], &key, state);
-	if (error) {
-		log_error("process %d cannot be added to those traced: %s (at most %d)", (int)pid,
-			  strerror(-error), STATE_TASKS);
-		return NULL;
-	}
 	set->tasks = xrealloc(set->tasks, set->task_count + 1, sizeof(*set->tasks));
 	task = &set->tasks[set->task_count++];
 	*task = (struct task){ .pid = pid };
 	return task;
+}
+
+/*
+ * Only when all probes are in place: the programs pass over a task without an entry, so no wait is
+ * seen to begin whose end has no probe yet.  The wait under way is read as late as can be.
+ */
+static int watch(const struct probe_set *set, pid_t pid, const struct task_state *state)
+{
+	struct task_state now = *state;
+	struct iovec here = { &now.event, sizeof(now.event) };
+	struct iovec there = { (void *)(uintptr_t)now.wait_event_addr, sizeof(now.event) };
+	uint32_t key = (uint32_t)pid;
+	int error;
+
+	if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(now.event))
+		now.event = state->event;
+	error = bpf_map_update(set->loaded.maps[MAP_STATE], &key, &now);
+	return !error ? 0 : log_error("process %d cannot be added to those traced: %s (at most %d)", (int)pid,
+				      strerror(-error), STATE_TASKS);
 }
 
 /* One descriptor an event and one an event and task. */
@@ -284,21 +296,20 @@ static const char *attach_hint(int error)
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
 		     size_t *failed)
 {
-	struct task *task = add_task(set, pid, state);
+	struct task *task = add_task(set, pid);
 	struct opened opened = { 0 };
 	bool is_new;
 
 	*failed = 0;
-	if (!task)
-		return -1;
 	is_new = !task->count;
 	raise_nofile(set);
 	give_scratch(set, task);
 	open_all(set, task, &opened);
 	*failed = opened.failed;
-	if (opened.good || !opened.failed)
+	if (!opened.good && opened.failed)
+		log_error("no probe could be set on process %d: %s", (int)pid, attach_hint(opened.error));
+	else if (!is_new || !watch(set, pid, state))
 		return 0;
-	log_error("no probe could be set on process %d: %s", (int)pid, attach_hint(opened.error));
 	if (is_new)
 		probe_set_detach(set, pid, NULL);
 	return -1;

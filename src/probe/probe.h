@@ -46,9 +46,10 @@ int probe_set_define(struct probe_set *set, const char *path, const struct probe
 		     size_t count);
 /*
  * Opens every probe on pid (in the initial pid namespace).  state: its entry in the state map
- * (wait_event_addr set; event: the wait under way, as read just before).  0, or -1 after one line:
- * no probe opened.  Fewer that do not open are counted in *failed, and are no error.  On a pid that
- * is attached: opens what was defined since, and leaves its state.
+ * (wait_event_addr set), which is made when all are open; the wait under way is read there at that
+ * moment, event is for where it cannot be.  0, or -1 after one line: no probe opened.  Fewer that do
+ * not open are counted in *failed, and are no error.  On a pid that is attached: opens what was
+ * defined since, and leaves its state.
  */
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
 		     size_t *failed);

@@ -21,7 +21,11 @@
 
 struct sink;
 
-/* Where the time of one call went.  elapsed = cpu + wait + runqueue + rest, each inclusive of nested calls. */
+/*
+ * Where the time of one call went: elapsed = cpu + wait + runqueue + rest, exactly, each inclusive of nested
+ * calls.  CPU that is used inside a wait (a read from the page cache is all CPU) is in cpu and in wait, and makes
+ * the rest smaller by as much: a rest below zero is time that was counted in both.
+ */
 struct account {
 	int64_t elapsed_ns;
 	int64_t cpu_ns;
@@ -33,6 +37,7 @@ struct account {
 	int64_t self_wait_ns;
 	bool known_cpu;		/* false: cpu and runqueue were not measured, and are in rest */
 	bool known_waits;	/* false: nobody looked for waits */
+	bool cut_waits;		/* more waits lie in it than the model remembers: wait_ns is too low */
 };
 
 struct session {
@@ -57,6 +62,7 @@ struct trace_event {
 	const char *wait_name;		/* "DataFileRead"; "?" unknown, then print the number */
 	uint32_t call_cursor;		/* of PGT_WAIT: the innermost call it lies in; 0: between calls */
 	uint32_t call_depth;
+	bool begun;			/* of PGT_CALL: a PGT_BEGIN of it was shown before */
 };
 
 struct trace_totals {
@@ -69,13 +75,22 @@ struct trace_totals {
 struct trace *trace_new(void);
 /* The trace owns the sink from now on and closes it in trace_finish. */
 void trace_add_sink(struct trace *trace, struct sink *sink);
+/* A collector looks for waits: from now on a call without one had none. */
+void trace_expect_waits(struct trace *trace);
 void trace_apply(struct trace *trace, const struct event *ev);
+/*
+ * At the end of a record file: shows as a loss what its header counts as dropped and no record in it
+ * told of (there was no room for that record either).
+ */
+void trace_apply_header(struct trace *trace, const struct pgt_header *header);
+/* Hands what the sinks hold in memory to the system, so that a reader of a growing trace sees it. */
+void trace_flush(struct trace *trace);
 const struct trace_totals *trace_totals(const struct trace *trace);
 /* Ends every session and call that is open, closes the sinks.  0, or -1 if a sink could not write. */
 int trace_finish(struct trace *trace);
 void trace_free(struct trace *trace);
 
-/* Adds microseconds to a session's event time: the wall clock at time_ns, us since 1970. */
+/* The wall clock at time_ns, us since 1970 UTC, as the session's last clock pair has it. */
 int64_t session_wall_us(const struct session *session, uint64_t time_ns);
 
 #endif
