@@ -175,8 +175,8 @@ static struct task *add_task(struct probe_set *set, pid_t pid)
 }
 
 /*
- * Only when all probes are in place: the programs pass over a task without an entry, so no wait is
- * seen to begin whose end has no probe yet.  The wait under way is read as late as can be.
+ * Only when all probes are in place: the programs pass over a task without an entry, so no
+ * wait is seen to begin whose end has no probe yet.  The wait under way is read as late as can be.
  */
 static int watch(const struct probe_set *set, pid_t pid, const struct task_state *state)
 {
@@ -189,8 +189,8 @@ static int watch(const struct probe_set *set, pid_t pid, const struct task_state
 	if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(now.event))
 		now.event = state->event;
 	error = bpf_map_update(set->loaded.maps[MAP_STATE], &key, &now);
-	return !error ? 0 : log_error("process %d cannot be added to those traced: %s (at most %d)", (int)pid,
-				      strerror(-error), STATE_TASKS);
+	return !error ? 0 : log_error("process %d cannot be added to those traced: %s "
+				      "(at most %d)", (int)pid, strerror(-error), STATE_TASKS);
 }
 
 /* One descriptor an event and one an event and task. */
@@ -307,7 +307,8 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	open_all(set, task, &opened);
 	*failed = opened.failed;
 	if (!opened.good && opened.failed)
-		log_error("no probe could be set on process %d: %s", (int)pid, attach_hint(opened.error));
+		log_error("no probe could be set on process %d: %s", (int)pid,
+			  attach_hint(opened.error));
 	else if (!is_new || !watch(set, pid, state))
 		return 0;
 	if (is_new)
