@@ -295,7 +295,7 @@ END_TEST
 
 static int print(const char *a, const char *b, const char *c, const char *d)
 {
-	char *argv[] = { "print", (char *)a, (char *)b, (char *)c, (char *)d, NULL };
+	char *argv[] = { (char *)"print", (char *)a, (char *)b, (char *)c, (char *)d, NULL };
 	int argc = 1;
 
 	while (argv[argc])
