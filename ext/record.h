@@ -43,7 +43,7 @@
 #define PGT_LEVEL_STAT_NEVER 32u
 #define PGT_LEVEL_STAT_ADAPTIVE 64u	/* again after a minute of DB time */
 #define PGT_LEVEL_ALL 127u
-#define PGT_LEVEL_DEFAULT (PGT_LEVEL_CALLS | PGT_LEVEL_BINDS | PGT_LEVEL_WAITS)
+#define PGT_LEVEL_DEFAULT (PGT_LEVEL_BINDS | PGT_LEVEL_WAITS)	/* any level has calls */
 
 enum pgt_file_kind {
 	PGT_FILE_REC = 1,	/* one backend, written by the extension */

@@ -27,7 +27,7 @@ enum program_id {
 enum map_slot {
 	MAP_STATE = 0,		/* hash, pid -> struct task_state */
 	MAP_OUTPUT,		/* perf event array, one ring a CPU */
-	MAP_SCRATCH,		/* per-CPU array of one, room for a struct sample_activity and its text */
+	MAP_SCRATCH,		/* hash, pid -> a struct sample_activity and room for its text */
 	MAP_COUNT
 };
 

@@ -23,4 +23,5 @@ AS_IF([test "$with_extension" != no], [
   pgt_extension_summary=`"$PG_CONFIG" --version`
 ])
 AC_SUBST([PG_CONFIG])
+AC_ARG_VAR([EXTENSION_ROOT], [folder put before the server's own, where the extension is installed; empty for the running system])
 AM_CONDITIONAL([WITH_EXTENSION], [test "$with_extension" != no])])

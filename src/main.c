@@ -13,7 +13,10 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "trace", cmd_trace, "trace one session: pgtrace-perf --pid N" },
 	{ "print", cmd_print, "print a record file (.rec) or a kept trace (.pgt) again" },
+	{ "doctor", cmd_doctor, "say what a trace needs and whether it is there" },
+	{ "sites", cmd_sites, "where a server binary reports its waits" },
 	{ NULL, NULL, NULL }
 };
 
@@ -50,6 +53,8 @@ int main(int argc, char **argv)
 		printf("pgtrace-perf %s\n", PACKAGE_VERSION);
 		return EXIT_OK;
 	}
+	if (argv[1][0] == '-')
+		return cmd_trace(argc, argv);
 	for (i = 0; commands[i].name; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);

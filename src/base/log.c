@@ -24,7 +24,7 @@ void log_set_hook(void (*fn)(const char *line, void *arg), void *arg)
 	hook_arg = arg;
 }
 
-static void say(const char *prefix, const char *format, va_list ap)
+static void __attribute__((format(printf, 2, 0))) say(const char *prefix, const char *format, va_list ap)
 {
 	char line[2048];
 	int used = snprintf(line, sizeof(line), "pgtrace-perf: %s", prefix);

@@ -39,8 +39,18 @@ void image_free(struct image *image);	/* NULL is fine */
 const char *image_path(const struct image *image);
 /* Lower-case hex, or "" where there is none. */
 const char *image_build_id(const struct image *image);
-/* Of .dynsym, else .symtab, by exact name; a version suffix does not count.  False: none. */
+/*
+ * The definition of name, of .dynsym, else .symtab; a version suffix does not count.  False:
+ * none, or only imported from another object (then image_symbol_words finds its GOT entry).
+ */
 bool image_symbol(const struct image *image, const char *name, struct image_symbol *out);
+/* The function symbol that covers vaddr, for people.  False: none. */
+bool image_symbol_at(const struct image *image, uint64_t vaddr, struct image_symbol *out);
+/*
+ * Addresses of the words that the dynamic linker fills with name's address: GOT entries, or
+ * pointers in data.  Fills words[0..max) and returns how many there are (may be more).
+ */
+size_t image_symbol_words(const struct image *image, const char *name, uint64_t *words, size_t max);
 /* Virtual address to offset in the file (what uprobes want).  False: not in a loaded segment. */
 bool image_file_offset(const struct image *image, uint64_t vaddr, uint64_t *offset);
 /* The bytes of [vaddr, vaddr + size), or NULL where they are not all in the file. */

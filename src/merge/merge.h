@@ -38,7 +38,8 @@ void merge_free(struct merge *merge);
 void merge_add(struct merge *merge, struct source *source);
 void merge_remove(struct merge *merge, struct source *source);
 /*
- * The next event that may leave, or NULL: none now.  Valid until the next call.
+ * The next event that may leave; valid until the next call.  NULL: the round has ended, that is,
+ * all has left that was there when it began; the next call begins another.
  */
 const struct event *merge_next(struct merge *merge);
 uint64_t merge_late(const struct merge *merge);	/* events out of order so far */

@@ -35,19 +35,20 @@ const char *tracefs_path(void);
  */
 int probe_sweep_orphans(void);
 
-/*
- * Maps made, programs loaded and verified.  ring_pages: data pages of each CPU's perf ring, a
- * power of two.  NULL after one log_error line.
- */
+/* Maps made, programs loaded and verified.  NULL after one log_error line. */
 struct probe_set *probe_set_new(void);
 /*
- * Writes the definitions of count probes on the executable at path, as this process
- * sees it ("/proc/PID/exe" is fine).  0, or -1 after one line.
+ * Writes the definitions of count probes on the file at path, as this process sees it; without
+ * white space, so "/proc/PID/exe" is best.  May be called again, for other files.  0, or -1 after
+ * one line.
  */
 int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes, size_t count);
 /*
- * Opens every probe on pid.  state: its entry in the state map (wait_event_addr set).  0, or -1
- * after one line; probes that do not open are counted in *failed, and are no error.
+ * Opens every probe on pid (in the initial pid namespace).  state: its entry in the state map
+ * (wait_event_addr set), which is made when all are open; the wait under way is read there at that
+ * moment, event is for where it cannot be.  0, or -1 after one line: no probe opened.  Fewer that do
+ * not open are counted in *failed, and are no error.  On a pid that is attached: opens what was
+ * defined since, and leaves its state.
  */
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state, size_t *failed);
 /* Reads the task's state; false: no entry. */

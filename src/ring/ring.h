@@ -2,13 +2,17 @@
 /*
  * struct ring - one perf ring buffer of one CPU, and struct ring_set - all of them.
  *
- * ring_next() gives the samples of one ring in order; the bytes are valid until the next
- * call.  What the kernel lost comes as a SAMPLE_LOST in its place; a record that makes no
- * sense ends the reading of what is in that ring now, and is counted as bad.
+ * ring_next() gives the samples of one ring in order; the bytes are 8-byte aligned, a copy, and valid
+ * until the next call.  What the kernel lost comes as a SAMPLE_LOST in its place.  A record
+ * whose length makes no sense ends the reading of what is in that ring now; a sample that is
+ * shorter than its kind, or of no kind, is skipped.  Both are counted as bad.
  *
- *	while ((sample = ring_next(ring)))
+ *	while ((sample = ring_next(ring, &size)))
  *		use(sample);
  *	ring_done(ring);
+ *
+ * The end is what the kernel had written when reading began, so that loop ends however fast
+ * samples come.
  */
 #ifndef RING_RING_H
 #define RING_RING_H

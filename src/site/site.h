@@ -45,7 +45,10 @@ struct site {
 	char instruction[32];	/* at probe_vaddr, "call", "jmp", ... for people */
 };
 
-/* A reference to the pointer from which no store could be reached, or lost on the way. */
+/*
+ * A reference to the pointer from which no store could be reached, or that was lost on one of its
+ * ways.  (Not MyProc: what is passed on or computed from it is for other fields.)
+ */
 struct site_gap {
 	uint64_t vaddr;		/* of the instruction where following stopped */
 	const char *why;	/* static text: "address escapes to a call", ... */
@@ -56,16 +59,24 @@ struct site_list {
 	size_t count;
 	struct site_gap *gaps;
 	size_t gap_count;
-	size_t references;	/* instructions that name the pointer */
-	size_t readers;		/* of them, those that only read through it */
+	/*
+	 * Instructions that name the pointer: references = sources + readers + setters +
+	 * gap_count.
+	 */
+	size_t references;
+	size_t sources;		/* of them, those that lead to a store */
+	size_t readers;		/* that only read through it (MyProc: use its other fields) */
+	size_t setters;		/* that give the pointer its value */
+	size_t unplaced;	/* stores that no probe can be put at; not in sites */
 	const char *symbol;	/* "my_wait_event_info" or "MyProc" */
 	uint64_t symbol_vaddr;
 	uint32_t field_offset;	/* of wait_event_info behind the pointer: 0, or PGPROC's */
 };
 
 /*
- * Finds every site of image.  Returns 0, or -1 after one log_error line (no such
- * symbol, no code that can be read).  The caller releases the list with site_list_release.
+ * Finds every site of image, a server or one of its modules (which may have none).  Returns 0,
+ * or -1 after one log_error line (no such symbol, no code that can be read).  The caller
+ * releases the list with site_list_release.
  */
 int site_find(const struct image *image, struct site_list *out);
 void site_list_release(struct site_list *list);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: PostgreSQL OR GPL-2.0-only */
+/*
+ * PROGRAM_WAIT and PROGRAM_WAIT_MERGED, at the places that store wait_event_info:
+ *
+ *	st = task_state of this pid, or return 0;
+ *	st->hits++;
+ *	if (bpf_probe_read_user(&event, 4, st->wait_event_addr)) {
+ *		st->read_faults++;
+ *		return 0;
+ *	}
+ *	if (event == st->event)				// WAIT
+ *		return 0;				// a hit without a change
+ *	if (event == st->event && event == 0)		// WAIT_MERGED
+ *		return 0;
+ *	now = bpf_ktime_get_ns();
+ *	if (st->event)
+ *		output { WAIT, pid, now, st->start_ns, st->event };
+ *	st->start_ns = now;
+ *	st->event = event;
+ *	return 0;
+ *
+ * What is in memory counts, not what the site would have stored: a probe that is reached by
+ * another way than through its store sees no change and says nothing.  The comparison comes
+ * before the clock because such a hit should cost little.
+ *
+ * The read does not fault: the store has just touched the page.  bpf_probe_read_user is of
+ * Linux 5.5, which is the oldest kernel that these programs load on.
+ */
+#include "kernel/wait.h"
+
+#include <stdbool.h>
+
+#include "kernel/asm.h"
+#include "kernel/programs.h"
+#include "kernel/sample.h"
+#include "kernel/task.h"
+
+#define STATE(field) ((int16_t)offsetof(struct task_state, field))
+
+/* The stack: the sample, then the word read, then pid. */
+#define STACK_EVENT (-8)
+#define STACK_SAMPLE (-8 - (int)sizeof(struct sample_wait))
+#define SAMPLE(field) ((int16_t)(STACK_SAMPLE + (int)offsetof(struct sample_wait, field)))
+
+/* r8 = *(u32 *)st->wait_event_addr */
+static void emit_read_event(struct assembler *a, int fault)
+{
+	asm_emit(a, MOV_REG(R1, R10));
+	asm_emit(a, ALU_IMM(BPF_ADD, R1, STACK_EVENT));			/* &event */
+	asm_emit(a, MOV_IMM(R2, sizeof(uint32_t)));
+	asm_emit(a, LOAD(BPF_DW, R3, R7, STATE(wait_event_addr)));
+	asm_emit(a, CALL(BPF_FUNC_probe_read_user));
+	asm_jump(a, JUMP_IMM(BPF_JNE, R0, 0), fault);
+	asm_emit(a, LOAD(BPF_W, R8, R10, STACK_EVENT));			/* event */
+}
+
+/* Goes to out if no wait begins or ends here.  Leaves st->event in r9. */
+static void emit_compare(struct assembler *a, bool merged, int out)
+{
+	int changed = asm_label(a);
+
+	asm_emit(a, LOAD(BPF_W, R9, R7, STATE(event)));			/* st->event */
+	if (merged) {
+		asm_jump(a, JUMP_REG(BPF_JNE, R8, R9), changed);
+		asm_jump(a, JUMP_IMM(BPF_JEQ, R8, 0), out);
+	} else {
+		asm_jump(a, JUMP_REG(BPF_JEQ, R8, R9), out);
+	}
+	asm_place(a, changed);
+}
+
+/* The wait that ends: st->event in r9, now in r0.  Leaves now in r9. */
+static void emit_sample(struct assembler *a, int begin)
+{
+	asm_emit(a, MOV_REG(R1, R9));
+	asm_emit(a, MOV_REG(R9, R0));					/* now */
+	asm_jump(a, JUMP_IMM(BPF_JEQ, R1, 0), begin);			/* none under way */
+	asm_emit(a, STORE(BPF_W, R10, SAMPLE(event), R1));
+	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(unused), 0));
+	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(head.kind), SAMPLE_WAIT));
+	asm_emit(a, LOAD(BPF_W, R1, R10, STACK_PID));
+	asm_emit(a, STORE(BPF_W, R10, SAMPLE(head.pid), R1));
+	asm_emit(a, STORE(BPF_DW, R10, SAMPLE(head.time_ns), R9));
+	asm_emit(a, LOAD(BPF_DW, R1, R7, STATE(start_ns)));
+	asm_emit(a, STORE(BPF_DW, R10, SAMPLE(start_ns), R1));
+	asm_emit(a, MOV_REG(R4, R10));
+	asm_emit(a, ALU_IMM(BPF_ADD, R4, STACK_SAMPLE));		/* &sample */
+	asm_emit(a, MOV_IMM(R5, sizeof(struct sample_wait)));
+	emit_output(a);
+}
+
+static void build(struct assembler *a, bool merged)
+{
+	int out = asm_label(a), fault = asm_label(a), begin = asm_label(a);
+
+	emit_find_task(a, out);
+	emit_count(a, BPF_W, STATE(hits));
+	emit_read_event(a, fault);
+	emit_compare(a, merged, out);
+	asm_emit(a, CALL(BPF_FUNC_ktime_get_ns));
+	emit_sample(a, begin);
+	asm_place(a, begin);
+	asm_emit(a, STORE(BPF_DW, R7, STATE(start_ns), R9));		/* now */
+	asm_emit(a, STORE(BPF_W, R7, STATE(event), R8));
+	asm_jump(a, JUMP(), out);
+	asm_place(a, fault);
+	emit_count(a, BPF_DW, STATE(read_faults));
+	emit_return(a, out);
+}
+
+void build_wait(struct assembler *a)
+{
+	build(a, false);
+}
+
+void build_wait_merged(struct assembler *a)
+{
+	build(a, true);
+}

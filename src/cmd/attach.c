@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "cmd/attach.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct probe *x = a, *y = b;
+
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	if (x->is_return != y->is_return)
+		return x->is_return ? 1 : -1;
+	/* MERGED last: it does what WAIT does and more, and the last of equals is kept. */
+	return (int)x->program - (int)y->program;
+}
+
+static bool is_same_place(const struct probe *a, const struct probe *b)
+{
+	return a->offset == b->offset && a->is_return == b->is_return;
+}
+
+/* Several sites may share one probe. */
+static void drop_doubles(struct attachment *at)
+{
+	size_t i, kept = 0;
+
+	qsort(at->probes, at->probe_count, sizeof(*at->probes), by_offset);
+	for (i = 0; i < at->probe_count; i++) {
+		if (i + 1 < at->probe_count && is_same_place(&at->probes[i], &at->probes[i + 1]))
+			continue;
+		at->probes[kept++] = at->probes[i];
+	}
+	at->probe_count = kept;
+}
+
+static struct probe probe_for(const struct attachment *at, const struct site *site, bool at_store)
+{
+	struct probe probe = {
+		.offset = site->probe_offset,
+		.is_return = site->cost == SITE_RETURN,
+		.program = site->role == SITE_MERGED ? PROGRAM_WAIT_MERGED : PROGRAM_WAIT,
+	};
+
+	if (at_store && image_file_offset(at->image, site->store_vaddr, &probe.offset))
+		probe.is_return = false;
+	return probe;
+}
+
+static void plan_waits(struct attachment *at, bool at_stores)
+{
+	size_t i;
+
+	at->probes = xcalloc(at->sites.count + 1, sizeof(*at->probes));
+	for (i = 0; i < at->sites.count; i++) {
+		const struct site *site = &at->sites.sites[i];
+
+		at->probes[at->probe_count++] = probe_for(at, site, at_stores);
+		at->stepped += site->cost == SITE_STEPPED;
+		at->returns += site->cost == SITE_RETURN;
+	}
+	drop_doubles(at);
+}
+
+/* Without the extension, statements come from the reports that pg_stat_activity shows too. */
+static void plan_statements(struct attachment *at)
+{
+	struct image_symbol symbol;
+	struct probe probe = { .program = PROGRAM_ACTIVITY };
+	enum site_cost cost;
+
+	if (!image_symbol(at->image, "pgstat_report_activity", &symbol) ||
+	    site_entry(at->image, symbol.vaddr, &probe.offset, &cost)) {
+		log_warn("%s has no pgstat_report_activity to probe: the trace has waits but no statements",
+			 at->target.exe_name);
+		return;
+	}
+	at->probes[at->probe_count++] = probe;
+	at->has_statements = true;
+}
+
+/* my_wait_event_info points at the word; MyProc (13) at the structure that holds it. */
+static int find_word(struct attachment *at)
+{
+	uint64_t pointer_addr = at->sites.symbol_vaddr + target_bias(&at->target, at->image);
+	uint64_t pointer = 0;
+	int err = target_read(&at->target, pointer_addr, &pointer, sizeof(pointer));
+
+	if (err || !pointer)
+		return log_error("cannot read %s of process %d: %s (see 'pgtrace-perf doctor': privilege)",
+				 at->sites.symbol, (int)at->target.pid,
+				 err ? strerror(-err) : "it is not set");
+	at->wait_event_addr = pointer + at->sites.field_offset;
+	return 0;
+}
+
+static int put_probes(struct attachment *at, const struct attach_options *options)
+{
+	struct task_state state = { .wait_event_addr = at->wait_event_addr };
+
+	at->set = probe_set_new();
+	if (!at->set || probe_set_define(at->set, at->target.exe, at->probes, at->probe_count))
+		return -1;
+	at->rings = ring_set_open(probe_set_output_map(at->set), options->ring_pages);
+	if (!at->rings)
+		return -1;
+	return probe_set_attach(at->set, at->target.pid, &state, &at->probes_failed);
+}
+
+int attachment_open(struct attachment *at, pid_t pid, const struct attach_options *options)
+{
+	uint64_t began = clock_mono_ns();
+	int orphans;
+
+	memset(at, 0, sizeof(*at));
+	if (target_open(&at->target, pid))
+		return -1;
+	orphans = probe_sweep_orphans();
+	if (orphans > 0)
+		log_info("removed %d probe definitions that a killed collector had left", orphans);
+	at->image = image_open(at->target.exe);
+	if (!at->image || site_find(at->image, &at->sites) || find_word(at))
+		return -1;
+	plan_waits(at, options->at_stores);
+	if (!at->target.has_extension)
+		plan_statements(at);
+	if (put_probes(at, options))
+		return -1;
+	at->attached_ns = clock_mono_ns();
+	at->attach_took_ns = at->attached_ns - began;
+	return 0;
+}
+
+void attachment_detach(struct attachment *at, struct task_state *last)
+{
+	memset(last, 0, sizeof(*last));
+	if (at->set)
+		probe_set_detach(at->set, at->target.pid, last);
+}
+
+void attachment_close(struct attachment *at)
+{
+	ring_set_free(at->rings);
+	probe_set_free(at->set);
+	free(at->probes);
+	site_list_release(&at->sites);
+	image_free(at->image);
+	target_release(&at->target);
+	memset(at, 0, sizeof(*at));
+}
+
+void attachment_describe(const struct attachment *at, struct strbuf *out)
+{
+	strbuf_addf(out, "waits: uprobe source, %zu probes for %zu sites", at->probe_count - at->has_statements,
+		    at->sites.count);
+	if (at->stepped || at->returns)
+		strbuf_addf(out, " (%zu single-stepped, %zu at a function's return)", at->stepped, at->returns);
+	if (at->sites.gap_count)
+		strbuf_addf(out, ", %zu references could not be followed", at->sites.gap_count);
+	if (at->probes_failed)
+		strbuf_addf(out, ", %zu PROBES DID NOT ATTACH", at->probes_failed);
+	strbuf_addf(out, "; attached in %.1f ms", (double)at->attach_took_ns / 1e6);
+}

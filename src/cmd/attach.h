@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * From a pid to running probes: target, image, sites, probes, rings, in this order, and back.
+ */
+#ifndef CMD_ATTACH_H
+#define CMD_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+#include "probe/probe.h"
+#include "ring/ring.h"
+#include "site/site.h"
+#include "target/target.h"
+
+struct attach_options {
+	bool at_stores;		/* probe the stores themselves: slow, to compare (make bench) */
+	size_t ring_pages;	/* data pages of each CPU's ring, a power of two */
+};
+
+struct attachment {
+	struct target target;
+	struct image *image;
+	struct site_list sites;
+	struct probe *probes;
+	size_t probe_count;
+	size_t probes_failed;	/* did not open */
+	size_t stepped, returns;	/* probes that are not of the cheapest kind */
+	bool has_statements;	/* pgstat_report_activity is probed */
+	struct probe_set *set;
+	struct ring_set *rings;
+	uint64_t wait_event_addr;	/* in the target's memory */
+	uint64_t attached_ns;	/* when the probes were on */
+	uint64_t attach_took_ns;
+};
+
+/*
+ * Attaches to pid.  statements: also probe pgstat_report_activity, if the extension is not loaded there.
+ * 0, or -1 after one log_error line; attachment_close in both cases.
+ */
+int attachment_open(struct attachment *at, pid_t pid, const struct attach_options *options);
+/* Takes the probes off and reads the last state; the rings stay readable. */
+void attachment_detach(struct attachment *at, struct task_state *last);
+void attachment_close(struct attachment *at);
+/* What a reader of the trace must know of the probes, one line. */
+void attachment_describe(const struct attachment *at, struct strbuf *out);
+
+#endif

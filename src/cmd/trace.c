@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * trace: one session, live.
+ *
+ * Order matters.  Probes first, so that no wait is missed; then the extension is asked; then the files
+ * are opened, so that a refused attach leaves none.  At the end the probes come off, what they
+ * left in the rings is merged, and only then are the files closed.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "cmd/attach.h"
+#include "cmd/cmd.h"
+#include "cmd/extension.h"
+#include "cmd/options.h"
+#include "cmd/output.h"
+#include "merge/activity.h"
+#include "merge/sources.h"
+
+#define ROUND_MS 50		/* at least so often are the sources looked at */
+#define STATUS_NS UINT64_C(1000000000)
+#define LAST_ROUNDS 4		/* to empty the rings: a LOST found in one round leaves in the next */
+
+enum ending {
+	GOES_ON = 0,
+	BY_SIGNAL,
+	BY_DURATION,
+	BY_BACKEND,		/* it has left or died */
+	BY_SQL,			/* the trace that we read was stopped */
+	BY_OUTPUT,		/* nowhere to write to */
+};
+
+static const char *const ending_texts[] = {
+	[BY_SIGNAL] = "stopped",
+	[BY_DURATION] = "its time is over",
+	[BY_BACKEND] = "the backend has ended",
+	[BY_SQL] = "the session's trace was stopped",
+	[BY_OUTPUT] = "the output cannot be written",
+};
+
+struct tracer {
+	struct trace_options options;
+	struct attachment at;
+	struct extension ext;
+	struct output out;
+	struct merge *merge;
+	struct source **rings;
+	size_t ring_count;
+	struct activity *activity;
+	bool seen_end;		/* the records' own PGT_END */
+	bool shows_status;
+	uint64_t began_ns, status_ns;
+	int signal_fd, process_fd;
+};
+
+/* --- the stream ------------------------------------------------------------ */
+
+static void pass_on(const struct event *ev, void *arg)
+{
+	struct tracer *t = arg;
+
+	if (ev->head.kind == PGT_END)
+		t->seen_end = true;
+	output_event(&t->out, ev);
+}
+
+static void round_of_events(struct tracer *t)
+{
+	const struct event *ev;
+
+	while ((ev = merge_next(t->merge))) {
+		if (ev->head.kind == EVENT_ACTIVITY)
+			activity_apply(t->activity, ev, pass_on, t);
+		else
+			pass_on(ev, t);
+	}
+}
+
+static void open_stream(struct tracer *t)
+{
+	size_t i;
+
+	t->merge = merge_new();
+	t->activity = activity_new(t->at.target.major_version, (uint32_t)t->at.target.own_pid);
+	t->ring_count = ring_set_count(t->at.rings);
+	t->rings = xcalloc(t->ring_count, sizeof(*t->rings));
+	for (i = 0; i < t->ring_count; i++) {
+		t->rings[i] = ring_source_new(ring_set_ring(t->at.rings, i), t->at.target.pid,
+					      t->at.target.own_pid, t->at.attached_ns);
+		merge_add(t->merge, t->rings[i]);
+	}
+}
+
+/* --- what the trace begins with --------------------------------------------- */
+
+/* "postgres: 15/main: alice shop [local] idle": the first words behind the last colon of the prefix. */
+static void session_from_title(const char *title, struct pgt_session *session)
+{
+	const char *at = strstr(title, ": ");
+	const char *colon;
+
+	if (!at)
+		return;
+	at += 2;
+	while ((colon = strstr(at, ": ")))	/* cluster_name */
+		at = colon + 2;
+	sscanf(at, "%63s %63s %63s", session->user_name, session->database, session->client);
+}
+
+static void make_session(const struct tracer *t, struct pgt_session *session)
+{
+	const struct target *target = &t->at.target;
+
+	memset(session, 0, sizeof(*session));
+	session->server_version_num = (uint32_t)target->major_version * 10000;
+	session->level = t->options.level;
+	session->flags = t->ext.control ? 0 : PGT_SESSION_NO_EXTENSION;
+	session->wall_us = clock_wall_us();
+	snprintf(session->server_version, sizeof(session->server_version), "%d", target->major_version);
+	session_from_title(target->title, session);
+}
+
+static int open_output(struct tracer *t)
+{
+	uint32_t pid = (uint32_t)t->at.target.own_pid;
+	struct pgt_session session;
+	struct pgt_header header = { .level = t->options.level, .pid = pid };
+	const char *base = t->options.output;
+	struct strbuf text = STRBUF_INIT;
+	char name[64];
+
+	snprintf(name, sizeof(name), "pgtrace_%u_%lld", pid, (long long)(clock_wall_us() / 1000000));
+	if (!base)
+		base = t->ext.control ? t->ext.base : name;
+	make_session(t, &session);
+	header.server_version_num = session.server_version_num;
+	header.start_mono_ns = clock_mono_ns();
+	header.start_wall_us = session.wall_us;
+	if (output_open(&t->out, base, &header))
+		return -1;
+	/* A trace that is joined tells of its session itself, earlier. */
+	if (!t->ext.control || t->ext.ours)
+		output_own(&t->out, PGT_SESSION, pid, header.start_mono_ns, &session, sizeof(session));
+	attachment_describe(&t->at, &text);
+	if (!t->ext.control || t->ext.ours)
+		output_note(&t->out, pid, header.start_mono_ns, text.text);
+	strbuf_release(&text);
+	return 0;
+}
+
+/* --- the loop --------------------------------------------------------------- */
+
+static int open_descriptors(struct tracer *t)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	t->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	t->process_fd = (int)syscall(SYS_pidfd_open, t->options.pid, 0);
+	if (t->signal_fd < 0)
+		return log_error("signalfd: %s", strerror(errno));
+	/* Without pidfd_open (before Linux 5.3) target_is_alive alone tells. */
+	return 0;
+}
+
+static enum ending wait_for_more(struct tracer *t)
+{
+	struct pollfd fds[] = {
+		{ .fd = t->signal_fd, .events = POLLIN },
+		{ .fd = t->process_fd, .events = POLLIN },
+		{ .fd = ring_set_fd(t->at.rings), .events = POLLIN },
+	};
+
+	poll(fds, 3, ROUND_MS);
+	if (fds[0].revents)
+		return BY_SIGNAL;
+	if (fds[1].revents || (t->process_fd < 0 && !target_is_alive(&t->at.target)))
+		return BY_BACKEND;
+	if (t->options.duration_ns && clock_mono_ns() - t->began_ns >= t->options.duration_ns)
+		return BY_DURATION;
+	if (t->out.failed)
+		return BY_OUTPUT;
+	if (t->ext.records && record_source_ended(t->ext.records))
+		return BY_SQL;
+	return GOES_ON;
+}
+
+static void show_status(struct tracer *t, uint64_t now)
+{
+	const struct trace_totals *totals = trace_totals(t->out.trace);
+
+	if (!t->shows_status || now - t->status_ns < STATUS_NS)
+		return;
+	t->status_ns = now;
+	fprintf(stderr, "\r%6.0f s  %llu statements  %llu waits  %llu lost ",
+		(double)(now - t->began_ns) / 1e9, (unsigned long long)totals->statements,
+		(unsigned long long)totals->waits,
+		(unsigned long long)(totals->lost_samples + totals->dropped_records));
+}
+
+static enum ending loop(struct tracer *t)
+{
+	enum ending ending = GOES_ON;
+
+	while (!ending) {
+		ending = wait_for_more(t);
+		if (extension_poll(&t->ext))
+			merge_add(t->merge, t->ext.records);
+		round_of_events(t);
+		output_flush(&t->out);
+		show_status(t, clock_mono_ns());
+	}
+	if (t->shows_status)
+		fputc('\n', stderr);
+	return ending;
+}
+
+/* --- the end ---------------------------------------------------------------- */
+
+static void say_open_wait(struct tracer *t, const struct task_state *last, uint64_t now)
+{
+	struct pgt_wait wait = { .event = last->event, .flags = PGT_WAIT_OPEN, .start_ns = last->start_ns };
+
+	if (!last->event)
+		return;
+	if (!wait.start_ns) {
+		wait.flags |= PGT_WAIT_NO_START;
+		wait.start_ns = t->at.attached_ns;
+	}
+	output_own(&t->out, PGT_WAIT, (uint32_t)t->at.target.own_pid, now, &wait, sizeof(wait));
+}
+
+/* A probe that must fire is seen to fire: silence must not pass for the absence of waits. */
+static void say_self_check(struct tracer *t, const struct task_state *last, uint64_t now)
+{
+	uint32_t pid = (uint32_t)t->at.target.own_pid;
+	char text[160];
+
+	if (last->read_faults) {
+		snprintf(text, sizeof(text), "%llu times the wait event could not be read: waits are missing",
+			 (unsigned long long)last->read_faults);
+		output_note(&t->out, pid, now, text);
+	}
+	if (!last->hits)
+		output_note(&t->out, pid, now,
+			    "no wait probe was hit: the session neither waited nor ran, or its waits were not seen");
+}
+
+static void say_late(struct tracer *t, uint64_t now)
+{
+	struct pgt_loss loss = { .reason = PGT_LOSS_LATE, .count = merge_late(t->merge) };
+
+	if (loss.count)
+		output_own(&t->out, PGT_LOSS, (uint32_t)t->at.target.own_pid, now, &loss, sizeof(loss));
+}
+
+static void say_end(struct tracer *t, enum ending ending, uint64_t now)
+{
+	struct pgt_end end = { .reason = PGT_END_STOPPED };
+
+	if (t->seen_end)
+		return;
+	if (ending == BY_BACKEND)
+		end.reason = t->ext.records ? PGT_END_KILLED : PGT_END_EXIT;
+	output_own(&t->out, PGT_END, (uint32_t)t->at.target.own_pid, now, &end, sizeof(end));
+}
+
+static void finish_stream(struct tracer *t, enum ending ending)
+{
+	struct task_state last;
+	uint64_t now;
+	int i;
+
+	attachment_detach(&t->at, &last);
+	extension_stop(&t->ext);
+	if (ending == BY_BACKEND && t->ext.records)
+		record_source_close(t->ext.records);
+	for (i = 0; i < LAST_ROUNDS; i++)
+		round_of_events(t);
+	now = clock_mono_ns();
+	if (!t->seen_end)
+		say_open_wait(t, &last, now);
+	say_self_check(t, &last, now);
+	say_late(t, now);
+	say_end(t, ending, now);
+}
+
+/* All of the record file that we asked for is in the .pgt: do not leave a copy with the server. */
+static void drop_record(const struct tracer *t)
+{
+	if (t->ext.ours && t->ext.records && !t->options.keep_record && t->out.records_path &&
+	    unlink(t->ext.record_path))
+		log_warn("cannot remove %s: %s", t->ext.record_path, strerror(errno));
+}
+
+static int finish(struct tracer *t, enum ending ending)
+{
+	struct trace_totals totals;
+
+	finish_stream(t, ending);
+	totals = *trace_totals(t->out.trace);
+	if (output_finish(&t->out))
+		return log_error("the trace is not whole: its output could not be written");
+	drop_record(t);
+	log_info("%s: %llu statements, %llu waits, %llu lost%s%s%s%s", ending_texts[ending],
+		 (unsigned long long)totals.statements, (unsigned long long)totals.waits,
+		 (unsigned long long)(totals.lost_samples + totals.dropped_records),
+		 t->out.text_path ? "; see " : "", t->out.text_path ? t->out.text_path : "",
+		 t->out.records_path ? " and " : "", t->out.records_path ? t->out.records_path : "");
+	return 0;
+}
+
+static int run(struct tracer *t)
+{
+	struct attach_options how = { t->options.at_stores, t->options.ring_pages };
+
+	if (attachment_open(&t->at, t->options.pid, &how) ||
+	    extension_open(&t->ext, &t->at.target, t->options.level))
+		return -1;
+	open_stream(t);
+	if (open_output(t)) {
+		extension_stop(&t->ext);
+		return -1;
+	}
+	log_info("tracing process %d (%s)%s", (int)t->options.pid, t->at.target.title,
+		 t->ext.control ? (t->ext.ours ? "" : ", joining its trace") :
+				  "; without the extension pg_trace: no binds, plans, rows or nested SQL");
+	t->began_ns = clock_mono_ns();
+	t->shows_status = isatty(STDERR_FILENO) && t->out.text_path;
+	return finish(t, loop(t));
+}
+
+static void release(struct tracer *t)
+{
+	size_t i;
+
+	output_close(&t->out);
+	merge_free(t->merge);
+	for (i = 0; i < t->ring_count; i++)
+		ring_source_free(t->rings[i]);
+	free(t->rings);
+	activity_free(t->activity);
+	extension_close(&t->ext);
+	attachment_close(&t->at);
+	if (t->signal_fd >= 0)
+		close(t->signal_fd);
+	if (t->process_fd >= 0)
+		close(t->process_fd);
+}
+
+int cmd_trace(int argc, char **argv)
+{
+	struct tracer t = { .signal_fd = -1, .process_fd = -1 };
+	int status = trace_options_parse(&t.options, argc, argv);
+
+	if (status >= 0)
+		return status;
+	/* Signals are held from here on, so that none can end us with probes in place. */
+	status = open_descriptors(&t) || run(&t) ? EXIT_FAILED : EXIT_OK;
+	release(&t);
+	return status;
+}

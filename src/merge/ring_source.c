@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A sample is copied out of its ring when it is looked at, and its room given back to the
+ * kernel at once, while the sample still waits for its turn.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/xmalloc.h"
+#include "merge/sources.h"
+
+struct ring_source {
+	struct source source;
+	struct ring *ring;
+	uint32_t pid, own_pid;
+	uint64_t attached_ns;
+	struct event event;
+	bool have;
+	union {
+		struct pgt_wait wait;
+		struct pgt_loss loss;
+		struct sample_activity activity;
+		char room[sizeof(struct sample_activity) + SAMPLE_TEXT_MAX];
+	} body;
+};
+
+static size_t from_wait(struct ring_source *rs, const struct sample *sample)
+{
+	const struct sample_wait *wait = (const struct sample_wait *)sample;
+
+	rs->event.head.kind = PGT_WAIT;
+	rs->body.wait = (struct pgt_wait){ .event = wait->event, .start_ns = wait->start_ns };
+	if (!wait->start_ns) {
+		rs->body.wait.flags = PGT_WAIT_NO_START;
+		rs->body.wait.start_ns = rs->attached_ns;
+	}
+	return sizeof(rs->body.wait);
+}
+
+static size_t from_activity(struct ring_source *rs, const struct sample *sample)
+{
+	const struct sample_activity *activity = (const struct sample_activity *)sample;
+	size_t size = sizeof(*activity) + activity->length;	/* checked by the ring */
+
+	rs->event.head.kind = EVENT_ACTIVITY;
+	memcpy(rs->body.room, activity, size);
+	return size;
+}
+
+static size_t from_lost(struct ring_source *rs, const struct sample *sample)
+{
+	const struct sample_lost *lost = (const struct sample_lost *)sample;
+
+	rs->event.head.kind = PGT_LOSS;
+	rs->body.loss = (struct pgt_loss){ .reason = PGT_LOSS_RING, .cpu = lost->cpu,
+					   .count = lost->count };
+	return sizeof(rs->body.loss);
+}
+
+static size_t (*const convert[SAMPLE_KINDS])(struct ring_source *rs, const struct sample *sample) = {
+	[SAMPLE_WAIT] = from_wait,
+	[SAMPLE_ACTIVITY] = from_activity,
+	[SAMPLE_LOST] = from_lost,
+};
+
+static const struct event *ring_peek(struct source *source)
+{
+	struct ring_source *rs = (struct ring_source *)source;
+	const struct sample *sample;
+	size_t size;
+
+	while (!rs->have && (sample = ring_next(rs->ring, &size))) {
+		bool ours = sample->pid == rs->pid || sample->kind == SAMPLE_LOST;
+
+		if (sample->kind >= SAMPLE_KINDS || !convert[sample->kind] || !ours)
+			continue;
+		rs->event.head = (struct pgt_record){ .pid = rs->own_pid, .time_ns = sample->time_ns };
+		rs->event.body_length = convert[sample->kind](rs, sample);
+		rs->event.body = &rs->body;
+		rs->have = true;
+	}
+	ring_done(rs->ring);
+	return rs->have ? &rs->event : NULL;
+}
+
+static void ring_consume(struct source *source)
+{
+	((struct ring_source *)source)->have = false;
+}
+
+static uint64_t ring_watermark(struct source *source)
+{
+	(void)source;
+	return clock_mono_ns();
+}
+
+static const struct source_ops ring_ops = { ring_peek, ring_consume, ring_watermark };
+
+struct source *ring_source_new(struct ring *ring, pid_t pid, pid_t own_pid, uint64_t attached_ns)
+{
+	struct ring_source *rs = xcalloc(1, sizeof(*rs));
+
+	rs->source.ops = &ring_ops;
+	rs->ring = ring;
+	rs->pid = (uint32_t)pid;
+	rs->own_pid = (uint32_t)own_pid;
+	rs->attached_ns = attached_ns;
+	return &rs->source;
+}
+
+void ring_source_free(struct source *source)
+{
+	free(source);
+}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: PostgreSQL
+"""A record file that cannot grow costs records, never a statement."""
+
+import contextlib
+import glob
+import os
+import shutil
+import signal
+import subprocess
+
+from harness import Trace, Tracer, check, cluster, equal, main, need, traced, wait_for
+
+ROWS = 3000
+
+
+@contextlib.contextmanager
+def small_disk(server, size):
+    """A tmpfs for the server's record files."""
+    where = os.path.join(server.dir, "small")
+    os.mkdir(where)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", where], check=True)
+    try:
+        shutil.chown(where, "postgres", "postgres")
+        yield where
+    finally:
+        server.close()
+        subprocess.run(["umount", where], check=True)
+
+
+def many_statements(s):
+    """Distinct texts, so that each costs space; every answer is looked at."""
+    for i in range(ROWS):
+        equal(s.run(f"SELECT {i} + 0 AS n, '{'y' * 1000}' AS y")[0][0], str(i), "answer")
+
+
+def end(tracer):
+    """Ends a collector that may have refused."""
+    if tracer.process.poll() is None:
+        tracer.process.send_signal(signal.SIGINT)
+    need(tracer.wait() in (0, 1), f"the collector ended with {tracer.process.returncode}")
+
+
+def set_output(server, where):
+    boss = server.session(extension=False)
+    with open(os.path.join(server.data, "postgresql.conf"), "a", encoding="utf-8") as f:
+        f.write(f"pg_trace.output_directory = '{where}'\n")
+    boss.close()
+    server.restart()
+
+
+@check
+def disk_full_in_a_trace_from_sql():
+    with cluster("disk") as server, small_disk(server, "2m") as where:
+        set_output(server, where)
+        s = server.session()
+        s.run("CREATE EXTENSION pg_trace")
+        name = s.run("SELECT pg_trace_start_trace()")[0][0]
+        equal(os.path.dirname(name), where, "folder of the trace")
+        many_statements(s)
+        warnings = [m for k, m in s.transcript if k == b"N" and b"WARNING" in m]
+        equal(len(warnings), 1, "warnings")
+        s.query("SELECT pg_trace_stop_trace()").check()
+        (rec,) = glob.glob(where + "/*.rec")
+        trace = Trace(rec)
+        dropped = trace.events[-1].get("dropped_records", 0)
+        need(dropped > 100, f"{dropped} records dropped: {trace.events[-1]}")
+        equal(s.run("SELECT 'fine'"), [("fine",)], "the session")
+
+
+@check
+def disk_full_while_the_collector_traces():
+    with cluster("disk") as server, small_disk(server, "2m") as where:
+        set_output(server, where)
+        s = server.session()
+        with traced(s) as t:
+            many_statements(s)
+        losses = t.trace.of("loss")
+        need(losses or t.trace.events[-1].get("dropped_records"), "the loss is not in the trace")
+        need(t.trace.waits("ClientRead"), "no waits")
+
+
+@check
+def disk_has_room_again():
+    with cluster("disk") as server, small_disk(server, "4m") as where:
+        set_output(server, where)
+        filler = os.path.join(where, "filler")
+        s = server.session()
+        with traced(s) as t:
+            with open(filler, "wb") as f, contextlib.suppress(OSError):
+                while True:
+                    f.write(b"x" * 65536)
+                    f.flush()
+            many_statements(s)
+            os.unlink(filler)
+            for _ in range(20):         # it tries again about once a second
+                s.run("SELECT pg_sleep(0.1)")
+            s.run("SELECT 'room again' AS marker")
+        equal(len(t.trace.execs("room again")), 1, "executions after there was room again")
+        need(t.trace.of("loss"), "the loss is not in the trace")
+
+
+@check
+def directory_is_removed():
+    with cluster("disk") as server:
+        s = server.session()
+        with traced(s) as t:
+            s.run("SELECT 'before' AS marker")
+            shutil.rmtree(server.traces)
+            equal(s.run("SELECT 'while gone' AS marker"), [("while gone",)], "answer")
+        equal(len(t.trace.execs("while gone")), 1, "the file is open, nothing need be lost")
+        # A new trace must either make the folder again or be refused in one line; the session goes on.
+        again = server.session()
+        tracer = Tracer(again.pid, attach=False)
+        equal(again.run("SELECT 'new session'"), [("new session",)], "answer")
+        wait_for(lambda: tracer.process.poll() is not None or "tracing" in tracer.stderr(), "the collector")
+        end(tracer)
+        equal(s.run("SELECT 'old session'"), [("old session",)], "answer")
+
+
+@check
+def directory_is_not_writable():
+    with cluster("disk") as server:
+        where = os.path.join(server.dir, "locked")
+        os.mkdir(where, 0o755)          # root's
+        set_output(server, where)
+        s = server.session()
+        s.run("CREATE EXTENSION pg_trace")
+        error = s.query("SELECT pg_trace_start_trace()").error
+        need(error is not None and error.sqlstate not in ("XX000",), f"pg_trace_start_trace() gave {error}")
+        equal(s.run("SELECT 'fine'"), [("fine",)], "the session")
+        tracer = Tracer(s.pid, attach=False)
+        wait_for(lambda: tracer.process.poll() is not None or "tracing" in tracer.stderr(), "the collector")
+        equal(s.run("SELECT 'fine while traced' AS marker"), [("fine while traced",)], "the session")
+        end(tracer)
+
+
+main(__file__)
