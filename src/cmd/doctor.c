@@ -40,7 +40,7 @@ struct doctor {
 
 static void say(struct doctor *d, enum verdict verdict, const char *name, const char *detail)
 {
-	printf("%-8s%-20s %s\n", verdict_texts[verdict], name, detail);
+	printf("%-8s%-22s %s\n", verdict_texts[verdict], name, detail);
 	if (verdict == MISSING)
 		d->something_missing = true;
 }
@@ -48,9 +48,9 @@ static void say(struct doctor *d, enum verdict verdict, const char *name, const 
 static void say_mend(const char *lost, const char *mend)
 {
 	if (lost)
-		printf("%28s without it: %s\n", "", lost);
+		printf("%30s without it: %s\n", "", lost);
 	if (mend)
-		printf("%28s mend it: %s\n", "", mend);
+		printf("%30s mend it: %s\n", "", mend);
 }
 
 static void check_kernel(struct doctor *d)
@@ -195,7 +195,7 @@ static void examine(struct doctor *d)
 	check_kernel(d);
 	check_output_directory(d);
 	if (!d->pid) {
-		printf("%-8s%-20s %s\n", "-", "server", "not looked at; name a backend with --pid");
+		printf("%-8s%-22s %s\n", "-", "server", "not looked at; name a backend with --pid");
 		return;
 	}
 	check_server(d);

@@ -15,17 +15,29 @@ static struct text_cursor *cursor_of(struct text_sink *text, const struct pgt_re
 	return slot;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The beginning of the statement, on one line: each run of white space is one blank. */
 static void remember_sql(struct text_cursor *slot, const char *sql, size_t length)
 {
-	size_t used = 0;
+	size_t used = 0, at = 0;
 
-	while (used < TEXT_SHORT && used < length && sql[used] != '\n')
-		used++;
-	slot->whole = used == length;
+	for (; at < length && used < TEXT_SHORT; at++) {
+		if (!is_space(sql[at]))
+			slot->sql[used++] = sql[at];
+		else if (used && slot->sql[used - 1] != ' ')
+			slot->sql[used++] = ' ';
+	}
+	slot->whole = at == length;
 	/* Not in the middle of a character. */
-	while (used && used < length && ((uint8_t)sql[used] & 0xC0) == 0x80)
-		used--;
-	memcpy(slot->sql, sql, used);
+	if (!slot->whole && ((uint8_t)sql[at] & 0xC0) == 0x80) {
+		while (used && ((uint8_t)slot->sql[used - 1] & 0xC0) == 0x80)
+			used--;
+		used -= used > 0;
+	}
 	slot->length = (uint8_t)used;
 	slot->executions = 0;
 }
@@ -173,10 +185,11 @@ static void put_account(struct text_sink *text, const struct trace_event *te)
 	put_str(out, " ms =");
 	if (account->known_cpu)
 		put_part(out, " cpu=", account->cpu_ns);
-	put_part(out, account->known_cpu ? " + wait=" : " wait=", account->wait_ns);
+	if (account->known_waits)
+		put_part(out, account->known_cpu ? " + wait=" : " wait=", account->wait_ns);
 	if (account->known_cpu)
 		put_part(out, " + runqueue=", account->runqueue_ns);
-	put_part(out, " + rest=", account->rest_ns);
+	put_part(out, account->known_cpu || account->known_waits ? " + rest=" : " rest=", account->rest_ns);
 	if (account->known_waits)
 		put_waits(out, account->cut_waits ? " waits>=" : " waits=", account->waits, "");
 	else
@@ -288,7 +301,10 @@ static void end_phase(struct text_sink *text, const struct trace_event *te)
 	}
 	put_str(out, call_name(call->call));
 	put_str(out, " TIME: ");
-	text_time(text, te, call->start_ns);
+	if (call->flags & PGT_CALL_NO_START)
+		put_str(out, "?");
+	else
+		text_time(text, te, call->start_ns);
 	put_str(out, " to ");
 	text_time(text, te, call->end_ns);
 	put_end(text, te, false);

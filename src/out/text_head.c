@@ -262,7 +262,7 @@ void text_totals(struct text_sink *text, const struct trace_totals *totals)
 	put_str(out, " waits=");
 	put_u64(out, totals->waits);
 	put_str(out, " time=");
-	put_fixed(out, (totals->last_ns - totals->first_ns) / 1000, 6);
+	put_fixed(out, (int64_t)(((uint64_t)totals->last_ns - (uint64_t)totals->first_ns) / 1000), 6);
 	put_str(out, " sec\n");
 	if (!put_lost(out, totals))
 		put_str(out, "*** Nothing was lost.\n");

@@ -96,7 +96,7 @@ void text_plan(struct text_sink *text, const struct trace_event *te)
 
 	text_rule(text, '-');
 	fprintf(out, "EXECUTION PLAN #%u: hash=%016llx%s%s\n", te->event->head.cursor,
-		(unsigned long long)plan->plan_hash, plan->flags & PGT_PLAN_ACTUALS ? "" : " (not yet executed)",
+		(unsigned long long)plan->plan_hash, plan->flags & PGT_PLAN_ACTUALS ? "" : " (no actual figures)",
 		plan->flags & PGT_PLAN_ABORTED ? " (the execution did not end: figures are partial)" : "");
 	/* event_check has seen to it that ids count up and parents come first. */
 	while (event_next_node(te->event, &at, &node, &line)) {

@@ -117,8 +117,8 @@ static enum feature_state check_perf(char *detail, size_t size)
 	attr.config = PERF_COUNT_SW_BPF_OUTPUT;
 	attr.sample_type = PERF_SAMPLE_RAW;
 	fd = perf_event_open(&attr, -1, 0);
-	snprintf(detail, size, "perf_event_paranoid = %s%s%s", paranoid, fd < 0 ? ", perf_event_open: " : "",
-		 fd < 0 ? strerror(-fd) : "");
+	snprintf(detail, size, "perf_event_paranoid = %s%s%s", paranoid,
+		 fd < 0 ? ", perf_event_open: " : "", fd < 0 ? strerror(-fd) : "");
 	if (fd < 0)
 		return FEATURE_MISSING;
 	close(fd);
@@ -166,7 +166,7 @@ static const struct feature features[] = {
 	{ "uprobe_events writable", "no wait can be traced",
 	  "run as root; the kernel needs CONFIG_UPROBE_EVENTS=y", check_uprobe_events },
 	{ "perf_event_open", "no wait can be traced",
-	  "run as root, or sysctl kernel.perf_event_paranoid=-1", check_perf },
+	  "run pgtrace-perf with sudo", check_perf },
 	{ "BPF programs", "no wait can be traced",
 	  "run as root on Linux 5.5 or later with CONFIG_BPF_EVENTS=y", check_bpf },
 };

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -37,7 +38,7 @@ struct stmt_writer {
 static int fail(struct stmt_writer *writer)
 {
 	if (!writer->failed)
-		log_error("cannot write %s: %s; records are being dropped", writer->path, strerror(errno));
+		log_error("cannot write %s: %s; records are dropped until there is room", writer->path, strerror(errno));
 	writer->failed = true;
 	return -1;
 }
@@ -89,6 +90,7 @@ struct stmt_writer *stmt_create(const char *path, const struct pgt_header *heade
 {
 	static const char page[PGT_HEADER_SIZE];
 	struct stmt_writer *writer;
+	struct stat st;
 	int fd = create_output(path);
 
 	if (fd < 0)
@@ -101,12 +103,12 @@ struct stmt_writer *stmt_create(const char *path, const struct pgt_header *heade
 	writer->size = BUFFER_SIZE;
 	writer->buffer = xmalloc(writer->size);
 	header_init(&writer->header);
-	if (write_at(writer, page, sizeof(page), 0) || write_header(writer)) {
+	if (!write_at(writer, page, sizeof(page), 0) && !write_header(writer))
+		return writer;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
 		unlink(path);
-		writer_free(writer);
-		return NULL;
-	}
-	return writer;
+	writer_free(writer);
+	return NULL;
 }
 
 /* Puts the buffer into the file, or drops what is in it. */
