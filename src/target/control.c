@@ -203,10 +203,7 @@ void control_base(const struct control *control, char out[PGT_BASE_SIZE])
 		*at = '_';
 }
 
-char *control_record_path(const struct control *control)
+char *control_record_path(const struct control *control, const char *base)
 {
-	char base[PGT_BASE_SIZE];
-
-	control_base(control, base);
 	return xasprintf("%s/%s.rec", control->directory, base);
 }
