@@ -95,6 +95,7 @@ def disk_has_room_again():
         filler = os.path.join(where, "filler")
         s = server.session()
         with traced(s) as t:
+            s.run("SELECT 'before it is full'")
             fill(filler)
             many_statements(s)
             os.unlink(filler)
