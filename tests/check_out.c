@@ -50,7 +50,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	static const char *const names[] = { "sample.trc", "sample.json", "in.rec", "out", "text" };
+	static const char *const names[] = { "sample.trc", "sample.json", "sample.rec", "in.rec", "out", "text" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -136,6 +136,18 @@ START_TEST(sample_is_as_it_was)
 	ck_assert_int_eq(stat(formats[_i].name, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	compare(formats[_i].name);
+}
+END_TEST
+
+/* The bytes of the format: what an older program wrote must stay readable.  Also the seed of fuzz_record. */
+START_TEST(the_format_is_as_it_was)
+{
+	size_t length;
+	char *file = made_file(&made, &length);
+
+	put_file("sample.rec", file, length);
+	free(file);
+	compare("sample.rec");
 }
 END_TEST
 
@@ -423,6 +435,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, sample_is_as_it_was, 0, ROWS(formats));
+	tcase_add_test(tc, the_format_is_as_it_was);
 	tcase_add_test(tc, json_is_json);
 	tcase_add_test(tc, text_keeps_its_promises);
 	tcase_add_loop_test(tc, texts_are_made_safe, 0, ROWS(texts));
