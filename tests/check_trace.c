@@ -263,6 +263,23 @@ START_TEST(an_execution_inside_an_interval)
 }
 END_TEST
 
+/* An interval in an interval: the inner one's waits are not the outer one's own. */
+START_TEST(an_interval_inside_an_interval)
+{
+	begin(1, 0, 100);
+	wait(110, 112);
+	wait(220, 224);
+	call(PGT_CALL_PARSE, 3, 2, 215, 230);
+	wait(240, 248);
+	call(PGT_CALL_PLAN, 2, 1, 200, 300);
+	exec(1, 0, 100, 400);
+	run();
+	expect(0, 3, 1, 4, 1, 4);
+	expect(1, 2, 2, 12, 1, 8);
+	expect(2, 1, 3, 14, 1, 2);
+}
+END_TEST
+
 /* The record of a beginning or an end is written a little off its moment. */
 START_TEST(edges_are_mended)
 {
@@ -324,6 +341,30 @@ START_TEST(a_lost_end_does_not_hold_later_waits)
 	expect(0, 2, 1, 5, 1, 5);
 	ck_assert_uint_eq(seen.waits[2].cursor, 0);
 	ck_assert_uint_eq(seen.call_count, 1);
+}
+END_TEST
+
+/* An open call that must be over, by the depth of the next or by the interval it began in, is closed. */
+START_TEST(calls_left_unseen_are_closed)
+{
+	begin(1, 0, 100);
+	begin(2, 2, 110);
+	wait(120, 121);
+	begin(3, 1, 200);
+	exec(3, 1, 200, 210);
+	wait(220, 222);
+	begin(4, 1, 300);
+	wait(310, 314);
+	call(PGT_CALL_PLAN, 5, 1, 250, 350);
+	wait(360, 368);
+	exec(1, 0, 100, 400);
+	run();
+	ck_assert_uint_eq(seen.waits[0].cursor, 2);
+	ck_assert_uint_eq(seen.waits[1].cursor, 1);
+	ck_assert_uint_eq(seen.waits[2].cursor, 4);
+	ck_assert_uint_eq(seen.waits[3].cursor, 1);
+	expect(1, 5, 1, 4, 0, 0);
+	expect(2, 1, 4, 15, 2, 10);
 }
 END_TEST
 
@@ -569,6 +610,37 @@ START_TEST(names_of_versions)
 }
 END_TEST
 
+/* The numbers of a class are those of an enum: from 0 without a hole, so many in each version. */
+static const struct {
+	uint32_t class;
+	uint32_t counts[6];
+} class_rows[] = {
+	{ 0x03, { 11, 11, 11, 12, 12, 12 } },
+	{ 0x04, { 1, 1, 1, 1, 1, 1 } },
+	{ 0x05, { 13, 13, 12, 13, 16, 18 } },
+	{ 0x06, { 9, 8, 8, 8, 9, 9 } },
+	{ 0x08, { 42, 47, 52, 53, 57, 57 } },
+	{ 0x09, { 6, 7, 8, 9, 10, 10 } },
+	{ 0x0A, { 68, 74, 74, 75, 77, 81 } },
+};
+
+START_TEST(classes_have_no_holes)
+{
+	struct waitnames none = { NULL, 0 };
+	uint32_t version = 13 + (uint32_t)_i % 6, number, known = 0;
+	uint32_t class = class_rows[_i / 6].class;
+	const char *type;
+
+	for (number = 0; number < 256; number++) {
+		if (!strcmp(waitnames_find(&none, version * 10000, class << 24 | number, &type), "?"))
+			continue;
+		ck_assert_msg(known == number, "%u: no name before 0x%08X", version, class << 24 | number);
+		known++;
+	}
+	ck_assert_uint_eq(known, class_rows[_i / 6].counts[version - 13]);
+}
+END_TEST
+
 START_TEST(the_server_is_believed)
 {
 	struct waitnames told = { NULL, 0 };
@@ -677,10 +749,12 @@ int main(void)
 	tcase_add_test(tc, a_wait_over_a_beginning_is_clipped);
 	tcase_add_test(tc, intervals_take_the_waits_in_them);
 	tcase_add_test(tc, an_execution_inside_an_interval);
+	tcase_add_test(tc, an_interval_inside_an_interval);
 	tcase_add_test(tc, edges_are_mended);
 	tcase_add_test(tc, a_late_end_gives_back_to_the_call_around);
 	tcase_add_test(tc, an_error_leaves_nested_calls_open);
 	tcase_add_test(tc, a_lost_end_does_not_hold_later_waits);
+	tcase_add_test(tc, calls_left_unseen_are_closed);
 	tcase_add_test(tc, a_lost_beginning_is_an_interval);
 	tcase_add_loop_test(tc, open_calls_end_with_the_trace, 0, 2);
 	tcase_add_test(tc, many_waits);
@@ -692,6 +766,7 @@ int main(void)
 	tcase_add_test(tc, totals_count_what_is_missing);
 	tcase_add_test(tc, the_wall_clock_follows_the_last_pair);
 	tcase_add_loop_test(tc, names_of_versions, 0, ROWS(names));
+	tcase_add_loop_test(tc, classes_have_no_holes, 0, 6 * ROWS(class_rows));
 	tcase_add_test(tc, the_server_is_believed);
 	tcase_add_test(tc, names_match_the_installed_server);
 	suite_add_tcase(suite, tc);
