@@ -12,8 +12,10 @@
  * Who may write what:
  *  - pid: claimed by compare-and-swap from 0 (or from a pid that is dead) by the
  *    backend itself or by whoever asks it; set to 0 by the backend at its exit.
- *  - request*, base, heartbeat: by the one who asks.  They are filled first, then
- *    request_seq is raised by one with release.
+ *    A slot may be given back in the middle of a chain, so a search for a pid
+ *    does not end at a free slot.
+ *  - request*, requested_ns, base, heartbeat: by the one who asks.  They are filled
+ *    first, then request_seq is raised by one with release.
  *  - answer_seq, state, record: by the backend, answer_seq last with release.
  *
  * A backend looks at its slot at the beginning of each statement: one load
@@ -67,7 +69,9 @@ struct pgt_slot {
 	uint64_t started_ns;	/* CLOCK_MONOTONIC, of the running trace */
 	char base[PGT_BASE_SIZE];	/* asked for: "pg_trace_12345_1699123456" */
 	char record[PGT_BASE_SIZE];	/* the running or last trace's base; ".rec" lies beside this file */
-	char unused[80];
+	uint64_t requested_ns;	/* CLOCK_MONOTONIC of the request; 0: heartbeat_ns is it.  A request
+				 * older than the backend was meant for a dead one with its pid */
+	char unused[72];
 };
 
 _Static_assert(sizeof(struct pgt_slot) == 256, "slot");

@@ -16,7 +16,8 @@
  *			st->read_faults++;
  *	}
  *	s->length = length;
- *	output s, sizeof(*s) + length;
+ *	if (output { s, sizeof(*s) + length } fails)
+ *		st->lost++;
  *	return 0;
  *
  * The sample is too long for the stack (512 bytes), and a per-CPU buffer will not do: since Linux
@@ -32,7 +33,7 @@
 #include "kernel/task.h"
 
 #define SAMPLE(field) ((int16_t)offsetof(struct sample_activity, field))
-#define FAULTS ((int16_t)offsetof(struct task_state, read_faults))
+#define FAULTS offsetof(struct task_state, read_faults)
 
 _Static_assert((SAMPLE_TEXT_MAX & (SAMPLE_TEXT_MAX - 1)) == 0, "used as a mask");
 
@@ -71,7 +72,7 @@ static void emit_text(struct assembler *a)
 	asm_emit(a, MOV_IMM(R2, SAMPLE_TEXT_MAX));
 	asm_emit(a, CALL(BPF_FUNC_probe_read_user_str));
 	asm_jump(a, JUMP_IMM(BPF_JSGT, R0, 0), read);
-	emit_count(a, BPF_DW, FAULTS);
+	emit_count(a, FAULTS);
 	asm_jump(a, JUMP(), done);
 	asm_place(a, read);
 	asm_emit(a, MOV_REG(R9, R0));
@@ -96,6 +97,6 @@ void build_activity(struct assembler *a)
 	emit_output(a);
 	asm_jump(a, JUMP(), out);
 	asm_place(a, fault);
-	emit_count(a, BPF_DW, FAULTS);
+	emit_count(a, FAULTS);
 	emit_return(a, out);
 }

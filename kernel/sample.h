@@ -57,7 +57,12 @@ struct task_state {
 	uint64_t start_ns;	/* of the wait under way; 0: before the probes */
 	uint32_t event;		/* the wait under way; 0: none */
 	uint32_t hits;		/* of any wait probe: a probe that must fire is seen to fire */
-	uint64_t read_faults;	/* wait_event_info, or a statement's text, could not be read */
+	uint32_t read_faults;	/* wait_event_info, or a statement's text, could not be read */
+	/*
+	 * Samples that no ring took: it was full (a SAMPLE_LOST tells these again, but only
+	 * once that ring takes another), or the CPU came online after the rings were made.
+	 */
+	uint32_t lost;
 };
 
 _Static_assert(sizeof(struct sample) == 16, "sample");

@@ -14,7 +14,7 @@
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
-#include <stdint.h>
+#include <stddef.h>
 
 struct assembler;
 
@@ -22,10 +22,10 @@ struct assembler;
 
 /* Leaves ctx in r6, the struct task_state in r7, pid on the stack.  Uses r0 to r5. */
 void emit_find_task(struct assembler *a, int out);
-/* bpf_perf_event_output(ctx, MAP_OUTPUT, this CPU, r4, r5); ctx is in r6. */
+/* if (bpf_perf_event_output(ctx, MAP_OUTPUT, this CPU, r4, r5)) st->lost++; */
 void emit_output(struct assembler *a);
-/* ++*(size *)(st + field); size is BPF_W or BPF_DW.  Uses r1. */
-void emit_count(struct assembler *a, uint8_t size, int16_t field);
+/* Adds 1 to the uint32_t at offset field of struct task_state.  Uses r1. */
+void emit_count(struct assembler *a, size_t field);
 /* out: return 0, so that perf makes nothing of the hit itself. */
 void emit_return(struct assembler *a, int out);
 

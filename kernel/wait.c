@@ -13,8 +13,8 @@
  *	if (event == st->event && event == 0)		// WAIT_MERGED
  *		return 0;
  *	now = bpf_ktime_get_ns();
- *	if (st->event)
- *		output { WAIT, pid, now, st->start_ns, st->event };
+ *	if (st->event && output { WAIT, pid, now, st->start_ns, st->event } fails)
+ *		st->lost++;
  *	st->start_ns = now;
  *	st->event = event;
  *	return 0;
@@ -94,7 +94,7 @@ static void build(struct assembler *a, bool merged)
 	int out = asm_label(a), fault = asm_label(a), begin = asm_label(a);
 
 	emit_find_task(a, out);
-	emit_count(a, BPF_W, STATE(hits));
+	emit_count(a, offsetof(struct task_state, hits));
 	emit_read_event(a, fault);
 	emit_compare(a, merged, out);
 	asm_emit(a, CALL(BPF_FUNC_ktime_get_ns));
@@ -104,7 +104,7 @@ static void build(struct assembler *a, bool merged)
 	asm_emit(a, STORE(BPF_W, R7, STATE(event), R8));
 	asm_jump(a, JUMP(), out);
 	asm_place(a, fault);
-	emit_count(a, BPF_DW, STATE(read_faults));
+	emit_count(a, offsetof(struct task_state, read_faults));
 	emit_return(a, out);
 }
 

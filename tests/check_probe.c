@@ -3,11 +3,13 @@
 #include <check.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/epoll.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/xmalloc.h"
@@ -303,6 +305,72 @@ START_TEST(a_refused_place_does_not_spoil_the_rest)
 }
 END_TEST
 
+static uint64_t drain(uint64_t *lost)
+{
+	const struct sample *sample;
+	uint64_t waits = 0;
+	size_t i, size;
+
+	for (i = 0; i < ring_set_count(rings); i++) {
+		while ((sample = ring_next(ring_set_ring(rings, i), &size)))
+			if (sample->kind == SAMPLE_LOST)
+				*lost += ((const struct sample_lost *)sample)->count;
+			else
+				waits++;
+		ring_done(ring_set_ring(rings, i));
+	}
+	return waits;
+}
+
+/* 16 pages hold some thousand of them.  On one CPU, so that the next wait there brings the news. */
+START_TEST(what_a_full_ring_loses_is_told)
+{
+	struct epoll_event event;
+	struct task_state state;
+	uint64_t lost = 0, waits;
+	cpu_set_t first;
+	char line[64];
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	ck_assert_int_eq(sched_setaffinity(target.pid, sizeof(first), &first), 0);
+	ring_set_free(rings);
+	rings = ring_set_open(probe_set_output_map(set), 16);
+	define_kind("emulated");
+	live_attach(set, &target);
+	ck_assert_int_eq(epoll_wait(ring_set_fd(rings), &event, 1, 0), 0);
+	snprintf(line, sizeof(line), "wait emulated %u 20000 0", EVENT);
+	ask_waits(line);
+	ck_assert_int_eq(epoll_wait(ring_set_fd(rings), &event, 1, 1000), 1);
+	waits = drain(&lost);
+	ck_assert_uint_eq(lost, 0);
+	ck_assert(probe_set_state(set, target.pid, &state));
+	ck_assert_uint_eq(waits + state.lost, 20000);
+	snprintf(line, sizeof(line), "wait emulated %u 1 0", EVENT);
+	ask_waits(line);
+	ck_assert_uint_eq(drain(&lost), 1);
+	ck_assert_uint_eq(lost, state.lost);
+	ck_assert_uint_eq(waits + lost, 20000);
+}
+END_TEST
+
+START_TEST(a_cpu_without_a_ring_is_counted)
+{
+	struct task_state state;
+	char line[64];
+
+	ring_set_free(rings);
+	rings = NULL;
+	define_kind("emulated");
+	live_attach(set, &target);
+	snprintf(line, sizeof(line), "wait emulated %u 7 0", EVENT);
+	ask_waits(line);
+	ck_assert(probe_set_state(set, target.pid, &state));
+	ck_assert_uint_eq(state.lost, 7);
+	ck_assert_uint_eq(state.hits, 14);
+}
+END_TEST
+
 START_TEST(a_target_may_die)
 {
 	struct task_state last;
@@ -492,6 +560,8 @@ static TCase *cases(void)
 	tcase_add_test(tc, tasks_come_and_go);
 	tcase_add_test(tc, later_probes_join_an_attached_task);
 	tcase_add_test(tc, a_refused_place_does_not_spoil_the_rest);
+	tcase_add_test(tc, what_a_full_ring_loses_is_told);
+	tcase_add_test(tc, a_cpu_without_a_ring_is_counted);
 	tcase_add_test(tc, a_target_may_die);
 	tcase_add_test(tc, a_pid_that_is_gone_is_told);
 	tcase_add_loop_test(tc, a_definition_that_is_refused_is_told, 0, sizeof(refusals) / sizeof(refusals[0]));

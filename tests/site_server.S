@@ -8,6 +8,7 @@
 	.size my_wait_event_info, 8
 my_wait_event_info:
 	.quad 0
+neighbour = my_wait_event_info + 4
 elsewhere:
 	.quad 0
 	.text
@@ -419,6 +420,15 @@ FUNCTION(null_check)
 	cmpq $0, my_wait_event_info(%rip)
 	ret
 END(null_check)
+
+/*
+ * The four bytes of the displacement are those of the pointer, seen without the immediate
+ * behind them: no reference.
+ */
+FUNCTION(stores_to_neighbour)
+	movl $1, neighbour(%rip)
+	ret
+END(stores_to_neighbour)
 
 FUNCTION(setter)
 	mov %rdi, my_wait_event_info(%rip)

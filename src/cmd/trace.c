@@ -261,6 +261,21 @@ static void say_self_check(struct tracer *t, const struct task_state *last, uint
 			    "no wait probe was hit: the session neither waited nor ran, or its waits were not seen");
 }
 
+/*
+ * A ring tells its loss only with the next sample that it takes; the program's own count has those too that came
+ * last, or on a CPU without a ring.
+ */
+static void say_untold_loss(struct tracer *t, const struct task_state *last, uint64_t now)
+{
+	uint64_t told = trace_totals(t->out.trace)->lost_samples;
+	struct pgt_loss loss = { .reason = PGT_LOSS_RING };
+
+	if (last->lost <= told)
+		return;
+	loss.count = last->lost - told;
+	output_own(&t->out, PGT_LOSS, (uint32_t)t->at.target.own_pid, now, &loss, sizeof(loss));
+}
+
 static void say_late(struct tracer *t, uint64_t now)
 {
 	struct pgt_loss loss = { .reason = PGT_LOSS_LATE, .count = merge_late(t->merge) };
@@ -296,6 +311,7 @@ static void finish_stream(struct tracer *t, enum ending ending)
 	if (!t->seen_end)
 		say_open_wait(t, &last, now);
 	say_self_check(t, &last, now);
+	say_untold_loss(t, &last, now);
 	say_late(t, now);
 	say_end(t, ending, now);
 }

@@ -29,7 +29,9 @@ struct image_range {		/* bytes of the file, mapped */
 
 /*
  * Opens path (often "/proc/PID/exe").  Returns NULL after one log_error line that
- * says what is wrong with the file.  Only 64-bit little-endian x86-64 for now.
+ * says what is wrong with the file.  Only 64-bit little-endian x86-64 for now.  The file
+ * stays mapped: it must not be cut short while the image is open (a running program's cannot be,
+ * and package managers replace files, they do not rewrite them).
  */
 struct image *image_open(const char *path);
 /* The same over size bytes in memory, which must outlive the image; name is for messages. */

@@ -29,24 +29,22 @@ static void put_level(FILE *out, uint32_t level)
 		uint32_t bit;
 		const char *text;
 	} rows[] = {
-		{ PGT_LEVEL_CALLS, "calls" },
 		{ PGT_LEVEL_BINDS, "binds" },
 		{ PGT_LEVEL_WAITS, "waits" },
 		{ PGT_LEVEL_STAT_EVERY, "plan statistics of every execution" },
 		{ PGT_LEVEL_STAT_NEVER, "no plan statistics" },
 		{ PGT_LEVEL_STAT_ADAPTIVE, "plan statistics again each minute" },
 	};
-	const char *between = " (";
 	size_t i;
 
 	put_u64(out, level);
+	put_str(out, " (calls");	/* of any level */
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (level & rows[i].bit) {
-			put_str(out, between);
+			put_str(out, ", ");
 			put_str(out, rows[i].text);
-			between = ", ";
 		}
-	put_str(out, *between == ',' ? ")\n" : "\n");
+	put_str(out, ")\n");
 }
 
 static void put_identity(FILE *out, const struct session *session)

@@ -13,8 +13,8 @@
 #include "probe/syscalls.h"
 #include "probe/tracefs.h"
 
-/* A child that we forked holds the perf events until it ends or executes something else, and the kernel
- * takes some 0.1 s to take the last one down. */
+/* A child that we forked holds the perf events until it ends or executes something else,
+ * and the kernel takes some 0.1 s to take the last one down. */
 #define REMOVE_PATIENCE_MS 1000
 
 static void set_name(struct uprobe_event *event, const char *name)
@@ -33,8 +33,8 @@ static void add_offset(struct uprobe_event *event, uint64_t offset)
 	event->offsets[event->count++] = offset;
 }
 
-void uprobe_event_init(struct uprobe_event *event, const char *name, const char *path, const struct probe *kind,
-		       const struct probe *probes, size_t count)
+void uprobe_event_init(struct uprobe_event *event, const char *name, const char *path,
+		       const struct probe *kind, const struct probe *probes, size_t count)
 {
 	size_t i;
 
@@ -56,8 +56,9 @@ static int write_places(struct uprobe_event *event, int events_fd, const char *g
 	int error = 0;
 
 	while (!error && event->written < event->count) {
-		snprintf(line, sizeof(line), "%c:%s/%s %s:0x%" PRIx64 "\n", event->is_return ? 'r' : 'p',
-			 group, event->name, event->path, event->offsets[event->written]);
+		snprintf(line, sizeof(line), "%c:%s/%s %s:0x%" PRIx64 "\n",
+			 event->is_return ? 'r' : 'p', group, event->name, event->path,
+			 event->offsets[event->written]);
 		error = uprobe_events_write(events_fd, line);
 		event->written += !error;
 	}

@@ -117,8 +117,8 @@ static enum feature_state check_perf(char *detail, size_t size)
 	attr.config = PERF_COUNT_SW_BPF_OUTPUT;
 	attr.sample_type = PERF_SAMPLE_RAW;
 	fd = perf_event_open(&attr, -1, 0);
-	snprintf(detail, size, "perf_event_paranoid = %s%s%s", paranoid, fd < 0 ? ", perf_event_open: " : "",
-		 fd < 0 ? strerror(-fd) : "");
+	snprintf(detail, size, "perf_event_paranoid = %s%s%s", paranoid,
+		 fd < 0 ? ", perf_event_open: " : "", fd < 0 ? strerror(-fd) : "");
 	if (fd < 0)
 		return FEATURE_MISSING;
 	close(fd);

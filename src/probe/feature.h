@@ -25,8 +25,8 @@ size_t feature_count(void);
 /* The i-th, in the order in which they matter: a missing one may be why those after it are. */
 const struct feature *feature_at(size_t i);
 /*
- * Asks the kernel; leaves nothing behind.  detail (size bytes) gets one line: what was found, or why
- * not.
+ * Asks the kernel; leaves nothing behind.  detail (size bytes) gets one line: what was
+ * found, or why not.
  */
 enum feature_state feature_check(const struct feature *feature, char *detail, size_t size);
 /* The first that is missing, with its detail, or NULL: tracing can work here. */

@@ -51,8 +51,9 @@ static int make_maps(struct loaded *out)
 			shape.max_entries = cpu_possible_end();
 		out->maps[i] = bpf_map_create(&shape);
 		if (out->maps[i] < 0)
-			return log_error("cannot make the BPF map %s: %s%s (see 'pgtrace-perf doctor')",
-					 shape.name, strerror(-out->maps[i]), hint(out->maps[i]));
+			return log_error("cannot make the BPF map %s: %s%s "
+					 "(see 'pgtrace-perf doctor')", shape.name,
+					 strerror(-out->maps[i]), hint(out->maps[i]));
 	}
 	return 0;
 }
@@ -85,8 +86,8 @@ static int refused(const char *name, const struct bpf_insn *insns, size_t count,
 	if (again >= 0)
 		close(again);
 	log_verbose("%s: %s", name, log);
-	log_error("the kernel refused the BPF program %s: %s%s%s%s (see 'pgtrace-perf doctor')", name,
-		  strerror(-error), hint(error), *log ? ": " : "", verdict(log));
+	log_error("the kernel refused the BPF program %s: %s%s%s%s (see 'pgtrace-perf doctor')",
+		  name, strerror(-error), hint(error), *log ? ": " : "", verdict(log));
 	free(log);
 	return -1;
 }

@@ -29,8 +29,8 @@ bool process_start(pid_t pid, uint64_t *start)
 	text[length] = '\0';
 	/* The name may hold anything; state is field 3, after its last parenthesis. */
 	rest = strrchr(text, ')');
-	return rest && sscanf(rest + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			      "%*s %*s %*s %*s %" SCNu64, &state, start) == 2 &&
+	return rest && sscanf(rest + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			      "%*s %*s %*s %*s %*s %*s %" SCNu64, &state, start) == 2 &&
 	       state != 'Z' && state != 'X';
 }
 
@@ -73,8 +73,8 @@ static int read_definitions(struct strbuf *out)
 }
 
 /*
- * An event that somebody still has open is EBUSY and stays: so even a collector whose pid we cannot see
- * (it runs in another pid namespace) does not lose what it uses.
+ * An event that somebody still has open is EBUSY and stays: so even a collector whose pid
+ * we cannot see (it runs in another pid namespace) does not lose what it uses.
  */
 static int sweep(int fd, char *definitions)
 {
@@ -88,8 +88,8 @@ static int sweep(int fd, char *definitions)
 		if (uprobe_events_remove(fd, name.group, name.event, 0) == 0)
 			removed++;
 		else
-			log_verbose("%s/%s of a collector that is gone cannot be removed", name.group,
-				    name.event);
+			log_verbose("%s/%s of a collector that is gone cannot be removed",
+				    name.group, name.event);
 	}
 	return removed;
 }

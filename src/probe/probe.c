@@ -63,8 +63,8 @@ int probe_set_output_map(const struct probe_set *set)
 
 /* --- definitions ------------------------------------------------------------ */
 
-/* argv_split() in the kernel has no quotes, a line feed would begin another definition, and '#' begins a
- * comment. */
+/* argv_split() in the kernel has no quotes, a line feed would begin another definition,
+ * and '#' begins a comment. */
 static bool is_usable_path(const char *path)
 {
 	return *path && strlen(path) < 3800 && !strpbrk(path, " \t\n\r\v\f#");
@@ -83,24 +83,29 @@ static void new_name(struct probe_set *set, char *out)
 
 static int define_event(struct probe_set *set, struct uprobe_event *event)
 {
-	int error = uprobe_event_define(event, set->events_fd, set->group, set->loaded.programs[event->program]);
+	int program = set->loaded.programs[event->program];
+	int error = uprobe_event_define(event, set->events_fd, set->group, program);
 
 	if (!error)
 		return 0;
 	if (event->written < event->count)
-		return log_error("cannot set a probe at offset 0x%" PRIx64 " of %s: %s (see 'pgtrace-perf doctor')",
-				 event->offsets[event->written], event->path, strerror(-error));
-	return log_error("cannot open the probes on %s: %s (see 'pgtrace-perf doctor')", event->path, strerror(-error));
+		return log_error("cannot set a probe at offset 0x%" PRIx64 " of %s: %s "
+				 "(see 'pgtrace-perf doctor')", event->offsets[event->written],
+				 event->path, strerror(-error));
+	return log_error("cannot open the probes on %s: %s (see 'pgtrace-perf doctor')",
+			 event->path, strerror(-error));
 }
 
-int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes, size_t count)
+int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes,
+		     size_t count)
 {
 	struct probe kind = { 0 };
 	char name[EVENT_SIZE];
 	int i;
 
 	if (!is_usable_path(path))
-		return log_error("uprobe_events takes no path such as '%s'; name it by /proc/PID/exe", path);
+		return log_error("uprobe_events takes no path such as '%s'; name it by "
+				 "/proc/PID/exe", path);
 	for (i = 0; i < 2 * PROGRAM_COUNT; i++) {
 		struct uprobe_event *event = add_event(set);
 
@@ -153,8 +158,8 @@ static void give_scratch(struct probe_set *set, struct task *task)
 	free(zeros);
 	task->has_scratch = !error;
 	if (error)
-		log_warn("process %d: no statement text: %s (at most %d processes have it at a time)",
-			 (int)task->pid, strerror(-error), SCRATCH_TASKS);
+		log_warn("process %d: no statement text: %s (at most %d processes have it at a "
+			 "time)", (int)task->pid, strerror(-error), SCRATCH_TASKS);
 }
 
 static struct task *add_task(struct probe_set *set, pid_t pid)
@@ -170,8 +175,8 @@ static struct task *add_task(struct probe_set *set, pid_t pid)
 }
 
 /*
- * Only when all probes are in place: the programs pass over a task without an entry, so no wait is
- * seen to begin whose end has no probe yet.  The wait under way is read as late as can be.
+ * Only when all probes are in place: the programs pass over a task without an entry, so no
+ * wait is seen to begin whose end has no probe yet.  The wait under way is read as late as can be.
  */
 static int watch(const struct probe_set *set, pid_t pid, const struct task_state *state)
 {
@@ -184,8 +189,8 @@ static int watch(const struct probe_set *set, pid_t pid, const struct task_state
 	if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(now.event))
 		now.event = state->event;
 	error = bpf_map_update(set->loaded.maps[MAP_STATE], &key, &now);
-	return !error ? 0 : log_error("process %d cannot be added to those traced: %s (at most %d)", (int)pid,
-				      strerror(-error), STATE_TASKS);
+	return !error ? 0 : log_error("process %d cannot be added to those traced: %s "
+				      "(at most %d)", (int)pid, strerror(-error), STATE_TASKS);
 }
 
 /* One descriptor an event and one an event and task. */
@@ -206,8 +211,8 @@ static void raise_nofile(const struct probe_set *set)
 /* Errors that say nothing about a place: fewer places will not help. */
 static bool is_about_task(int error)
 {
-	return error == -ESRCH || error == -EMFILE || error == -ENFILE || error == -EPERM || error == -EACCES ||
-	       error == -ENOMEM;
+	return error == -ESRCH || error == -EMFILE || error == -ENFILE || error == -EPERM ||
+	       error == -EACCES || error == -ENOMEM;
 }
 
 static bool is_open_anywhere(const struct probe_set *set, size_t event)
@@ -247,8 +252,8 @@ static void say_failed(const struct task *task, const struct uprobe_event *event
 	size_t i;
 
 	for (i = 0; i < event->count; i++)
-		log_verbose("process %d: the probe at offset 0x%" PRIx64 " of %s did not attach: %s", (int)task->pid,
-			    event->offsets[i], event->path, strerror(-error));
+		log_verbose("process %d: the probe at offset 0x%" PRIx64 " of %s did not attach: "
+			    "%s", (int)task->pid, event->offsets[i], event->path, strerror(-error));
 }
 
 struct opened {
@@ -288,7 +293,8 @@ static const char *attach_hint(int error)
 	}
 }
 
-int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state, size_t *failed)
+int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
+		     size_t *failed)
 {
 	struct task *task = add_task(set, pid);
 	struct opened opened = { 0 };
@@ -301,7 +307,8 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	open_all(set, task, &opened);
 	*failed = opened.failed;
 	if (!opened.good && opened.failed)
-		log_error("no probe could be set on process %d: %s", (int)pid, attach_hint(opened.error));
+		log_error("no probe could be set on process %d: %s", (int)pid,
+			  attach_hint(opened.error));
 	else if (!is_new || !watch(set, pid, state))
 		return 0;
 	if (is_new)
@@ -345,8 +352,8 @@ static void drop_event(struct probe_set *set, struct uprobe_event *event)
 	int error = uprobe_event_remove(event, set->events_fd, set->group);
 
 	if (error)
-		log_warn("%s/%s stays in uprobe_events: %s; the next pgtrace-perf removes it", set->group,
-			 event->name, strerror(-error));
+		log_warn("%s/%s stays in uprobe_events: %s; the next pgtrace-perf removes it",
+			 set->group, event->name, strerror(-error));
 	uprobe_event_release(event);
 }
 

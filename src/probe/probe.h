@@ -42,7 +42,8 @@ struct probe_set *probe_set_new(void);
  * white space, so "/proc/PID/exe" is best.  May be called again, for other files.  0, or -1 after
  * one line.
  */
-int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes, size_t count);
+int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes,
+		     size_t count);
 /*
  * Opens every probe on pid (in the initial pid namespace).  state: its entry in the state map
  * (wait_event_addr set), which is made when all are open; the wait under way is read there at that
@@ -50,13 +51,15 @@ int probe_set_define(struct probe_set *set, const char *path, const struct probe
  * not open are counted in *failed, and are no error.  On a pid that is attached: opens what was
  * defined since, and leaves its state.
  */
-int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state, size_t *failed);
+int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
+		     size_t *failed);
 /* Reads the task's state; false: no entry. */
 bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out);
 /* Closes pid's probes and fills *last with its last state if not NULL. */
 void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last);
 /* The map that ring_open() plugs its rings into. */
 int probe_set_output_map(const struct probe_set *set);
+/* Takes some 0.1 s for each kind of probe (event.h): the tasks are let go first. */
 void probe_set_free(struct probe_set *set);
 
 #endif

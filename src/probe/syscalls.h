@@ -24,8 +24,8 @@ int bpf_map_update(int map, const void *key, const void *value);
 int bpf_map_delete(int map, const void *key);
 
 /*
- * Loads a program of type KPROBE, which is what a uprobe takes.  log (log_size bytes) gets the verifier's
- * words and a NUL; NULL: not wanted.
+ * Loads a program of type KPROBE, which is what a uprobe takes.  log (log_size bytes) gets
+ * the verifier's words and a NUL; NULL: not wanted.
  */
 int bpf_prog_load(const char *name, const struct bpf_insn *insns, size_t count,
 		  char *log, size_t log_size);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <mntent.h>
 #include <stdbool.h>
@@ -60,7 +61,7 @@ char *uprobe_group(char *out)
 	uint64_t start = 0;
 
 	process_start(getpid(), &start);
-	snprintf(out, GROUP_SIZE, ORPHAN_PREFIX "%d_%llu", (int)getpid(), (unsigned long long)start);
+	snprintf(out, GROUP_SIZE, ORPHAN_PREFIX "%d_%" PRIu64, (int)getpid(), start);
 	return out;
 }
 
@@ -69,10 +70,11 @@ static int cannot_open(const char *path, int error)
 	static const char see[] = "(see 'pgtrace-perf doctor')";
 
 	if (error == EACCES || error == EPERM)
-		return log_error("no right to write %s: run as root; under lockdown=confidentiality root "
-				 "has none either %s", path, see);
+		return log_error("no right to write %s: run as root; under lockdown=confidentiality "
+				 "root has none either %s", path, see);
 	if (error == ENOENT)
-		return log_error("%s is not there: this kernel has no CONFIG_UPROBE_EVENTS %s", path, see);
+		return log_error("%s is not there: this kernel has no CONFIG_UPROBE_EVENTS %s",
+				 path, see);
 	return log_error("cannot open %s: %s %s", path, strerror(error), see);
 }
 
@@ -83,10 +85,11 @@ int uprobe_events_open(void)
 	int fd;
 
 	if (!root && geteuid() != 0)	/* debugfs hides it from others */
-		return log_error("tracefs cannot be reached: run as root (see 'pgtrace-perf doctor')");
-	if (!root)
-		return log_error("tracefs is not mounted: mount -t tracefs tracefs /sys/kernel/tracing "
+		return log_error("tracefs cannot be reached: run as root "
 				 "(see 'pgtrace-perf doctor')");
+	if (!root)
+		return log_error("tracefs is not mounted: mount -t tracefs tracefs "
+				 "/sys/kernel/tracing (see 'pgtrace-perf doctor')");
 	snprintf(path, sizeof(path), "%s/uprobe_events", root);
 	/* Never O_TRUNC: that removes the definitions of everybody. */
 	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);

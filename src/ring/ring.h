@@ -2,8 +2,8 @@
 /*
  * struct ring - one perf ring buffer of one CPU, and struct ring_set - all of them.
  *
- * ring_next() gives the samples of one ring in order; the bytes are 8-byte aligned, a copy, and valid
- * until the next call.  What the kernel lost comes as a SAMPLE_LOST in its place.  A record
+ * ring_next() gives the samples of one ring in order; the bytes are 8-byte aligned, a copy,
+ * and valid until the next call.  What the kernel lost comes as a SAMPLE_LOST in its place.  A record
  * whose length makes no sense ends the reading of what is in that ring now; a sample that is
  * shorter than its kind, or of no kind, is skipped.  Both are counted as bad.
  *
@@ -42,14 +42,18 @@ uint64_t ring_bad(const struct ring *ring);	/* records that made no sense */
 struct ring_set;
 
 /*
- * A ring on each online CPU, data_pages pages each (a power of two), put into the
- * BPF_MAP_TYPE_PERF_EVENT_ARRAY map_fd.  NULL after one log_error line.
+ * A ring on each CPU that is online now, data_pages pages each (a power of two, at least 16: a
+ * sample can take 32 KB), put into the BPF_MAP_TYPE_PERF_EVENT_ARRAY map_fd.  NULL after one
+ * log_error line.
  */
 struct ring_set *ring_set_open(int map_fd, size_t data_pages);
 void ring_set_free(struct ring_set *set);
 size_t ring_set_count(const struct ring_set *set);
 struct ring *ring_set_ring(struct ring_set *set, size_t i);
-/* An epoll descriptor that is readable when a ring has reached its wake-up mark. */
+/*
+ * An epoll descriptor that is readable when a ring is a quarter full.  Less than that wakes
+ * nobody: wait on it with a timeout, and read the rings after either.
+ */
 int ring_set_fd(const struct ring_set *set);
 
 #endif

@@ -71,7 +71,8 @@ static int watch(struct ring_set *set, size_t i)
 	return epoll_ctl(set->epoll, EPOLL_CTL_ADD, set->rings[i].fd, &event);
 }
 
-static int open_all(struct ring_set *set, int map_fd, size_t data_pages, const uint32_t *cpus, size_t count)
+static int open_all(struct ring_set *set, int map_fd, size_t data_pages, const uint32_t *cpus,
+		    size_t count)
 {
 	const char *failed;
 
@@ -100,7 +101,7 @@ struct ring_set *ring_set_open(int map_fd, size_t data_pages)
 	struct ring_set *set;
 
 	if (count <= 0) {
-		log_error("cannot tell which CPUs are online from /sys/devices/system/cpu/online: is /sys mounted?");
+		log_error("cannot read /sys/devices/system/cpu/online: is /sys mounted?");
 		return NULL;
 	}
 	set = xcalloc(1, sizeof(*set));

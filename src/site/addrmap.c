@@ -6,6 +6,8 @@
 
 #include "base/xmalloc.h"
 
+#define CLEAR_MAX 1024
+
 /* Fibonacci hashing; linear probing; at most half full. */
 static struct addrmap_slot *slot_of(const struct addrmap *map, uint64_t address)
 {
@@ -50,6 +52,11 @@ void addrmap_put(struct addrmap *map, uint64_t address, uint32_t number)
 
 void addrmap_clear(struct addrmap *map)
 {
+	/* Clearing what one big use left behind would cost every small one after it. */
+	if (map->capacity > CLEAR_MAX && map->count < map->capacity / 8) {
+		addrmap_release(map);
+		return;
+	}
 	if (map->count)
 		memset(map->slots, 0, map->capacity * sizeof(*map->slots));
 	map->count = 0;

@@ -22,7 +22,7 @@ struct addrmap {		/* all zero: empty */
 uint32_t addrmap_get(const struct addrmap *map, uint64_t address);
 /* Adds or replaces. */
 void addrmap_put(struct addrmap *map, uint64_t address, uint32_t number);
-void addrmap_clear(struct addrmap *map);	/* empties, keeps the memory */
+void addrmap_clear(struct addrmap *map);	/* empties */
 void addrmap_release(struct addrmap *map);
 
 #endif

@@ -333,8 +333,10 @@ static void place_all(struct finder *f)
 		if (placements[i].merged_with != SIZE_MAX)
 			out->sites[placements[i].merged_with].role = SITE_MERGED;
 	for (i = 0; i < f->store_count; i++) {
-		if (placements[i].merged_with != SIZE_MAX)
+		if (placements[i].merged_with != SIZE_MAX) {
+			out->unplaced += !placements[placements[i].merged_with].cost;
 			continue;
+		}
 		if (placements[i].cost && settle(f, &out->sites[i], &placements[i]))
 			out->sites[kept++] = out->sites[i];
 		else

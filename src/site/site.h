@@ -31,7 +31,7 @@ enum site_role {
 enum site_cost {
 	SITE_EMULATED = 1,
 	SITE_STEPPED,
-	SITE_RETURN,		/* uretprobe on the function; probe_vaddr is its entry */
+	SITE_RETURN,		/* uretprobe; probe_vaddr is as site_entry says */
 };
 
 struct site {
@@ -82,8 +82,9 @@ int site_find(const struct image *image, struct site_list *out);
 void site_list_release(struct site_list *list);
 
 /*
- * The cheapest place for a probe at the entry of the function at vaddr: vaddr, or the next
- * instruction after endbr64.  Fills *offset (file) and *cost.  0, or -1: not code.
+ * The cheapest place for a probe at the entry of the function at vaddr: vaddr, or a later
+ * instruction that every call reaches once, with the stack and the first two arguments as they
+ * came.  Fills *offset (file) and *cost.  0, or -1 without a line: not code, or refused.
  */
 int site_entry(const struct image *image, uint64_t vaddr, uint64_t *offset, enum site_cost *cost);
 

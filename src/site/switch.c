@@ -25,14 +25,16 @@ struct search {
 	uint64_t start;		/* of the function */
 	uint64_t size;
 	size_t count;
+	size_t *steps;
 	void (*found)(uint64_t vaddr, void *arg);
 	void *arg;
 };
 
 static bool take(struct search *search, uint64_t target)
 {
-	if (target - search->start >= search->size)
+	if (target - search->start >= search->size || !*search->steps)
 		return false;
+	--*search->steps;
 	search->count++;
 	search->found(target, search->arg);
 	return true;
@@ -82,7 +84,7 @@ static bool may_name_table(const struct search *search, const struct insn *insn)
 size_t switch_targets(struct decoder *decoder, const struct insn *jump, size_t *steps,
 		      void (*found)(uint64_t vaddr, void *arg), void *arg)
 {
-	struct search search = { decoder, 0, 0, 0, found, arg };
+	struct search search = { decoder, 0, 0, 0, steps, found, arg };
 	const struct operand *op = &jump->operand[0];
 	const struct insn *insn;
 	uint64_t at;

@@ -40,38 +40,41 @@ static bool names(const struct insn *insn, uint64_t address)
 	return false;
 }
 
-static const struct insn *try_at(struct scan *scan, const struct image_range *range, size_t start)
+/* The instruction that starts lead bytes before the four, if it has them, too. */
+static const struct insn *try_lead(struct scan *scan, const struct image_range *range, size_t four,
+				   size_t lead)
 {
-	const struct insn *insn = decoder_at(scan->decoder, range->vaddr + start);
+	const struct insn *insn;
 
-	return insn && names(insn, scan->address) ? insn : NULL;
+	if (lead > four)
+		return NULL;
+	insn = decoder_at(scan->decoder, range->vaddr + four - lead);
+	return insn && insn->size >= lead + sizeof(uint32_t) ? insn : NULL;
 }
 
 /*
  * Which instruction has the four bytes at four?  opcode: how many bytes before them the
- * opcode's last byte stands.  0x0f and REX may stand before that, else a VEX prefix.
+ * opcode's last byte stands.  0x0f and REX may stand before that, else a VEX prefix; or
+ * what stands before belongs to another instruction.
  */
 static const struct insn *instruction_of(struct scan *scan, const struct image_range *range,
 					 size_t four, size_t opcode)
 {
-	const uint8_t *bytes = range->bytes;
+	const uint8_t *at = range->bytes + four;
 	const struct insn *insn;
-	size_t start;
+	size_t lead = opcode;
 
-	if (four < opcode)
-		return NULL;
-	start = four - opcode;
-	if (start && bytes[start - 1] == 0x0f)
-		start--;
-	if (start && (bytes[start - 1] & 0xf0) == 0x40)
-		start--;
-	insn = try_at(scan, range, start);
-	if (!insn)	/* what stands before belongs to another instruction */
-		insn = try_at(scan, range, four - opcode);
-	if (!insn && four >= opcode + 2 && bytes[four - opcode - 2] == 0xc5)
-		insn = try_at(scan, range, four - opcode - 2);
-	if (!insn && four >= opcode + 3 && bytes[four - opcode - 3] == 0xc4)
-		insn = try_at(scan, range, four - opcode - 3);
+	if (four > lead && at[-(ptrdiff_t)lead - 1] == 0x0f)
+		lead++;
+	if (four > lead && (at[-(ptrdiff_t)lead - 1] & 0xf0) == 0x40)
+		lead++;
+	insn = try_lead(scan, range, four, lead);
+	if (!insn)
+		insn = try_lead(scan, range, four, opcode);
+	if (!insn && four >= opcode + 2 && at[-(ptrdiff_t)opcode - 2] == 0xc5)
+		insn = try_lead(scan, range, four, opcode + 2);
+	if (!insn && four >= opcode + 3 && at[-(ptrdiff_t)opcode - 3] == 0xc4)
+		insn = try_lead(scan, range, four, opcode + 3);
 	return insn;
 }
 
@@ -83,7 +86,10 @@ static void tell(struct scan *scan, uint64_t vaddr, bool known)
 	scan->found(vaddr, known, scan->arg);
 }
 
-/* ModRM says that the four bytes are a displacement; what comes out right is no accident. */
+/*
+ * ModRM says that the four bytes are a displacement.  They may still be that to a neighbour of
+ * the variable, with an immediate behind: the instruction tells.
+ */
 static void consider_relative(struct scan *scan, const struct image_range *range, size_t four)
 {
 	const struct insn *insn;
@@ -91,34 +97,76 @@ static void consider_relative(struct scan *scan, const struct image_range *range
 	if (!four || (range->bytes[four - 1] & 0xc7) != 0x05)
 		return;
 	insn = instruction_of(scan, range, four, 2);
-	tell(scan, insn ? insn->vaddr : range->vaddr + four, insn != NULL);
+	if (!insn)
+		tell(scan, range->vaddr + four, false);
+	else if (names(insn, scan->address))
+		tell(scan, insn->vaddr, true);
+}
+
+static bool consider_lead(struct scan *scan, const struct image_range *range, size_t four,
+			  size_t opcode)
+{
+	const struct insn *insn = instruction_of(scan, range, four, opcode);
+
+	if (!insn || !names(insn, scan->address))
+		return false;
+	tell(scan, insn->vaddr, true);
+	return true;
 }
 
 static void consider_absolute(struct scan *scan, const struct image_range *range, size_t four)
 {
-	const struct insn *insn = NULL;
+	const uint8_t *at = range->bytes + four;
 
-	if (four > 1 && range->bytes[four - 1] == 0x25 && (range->bytes[four - 2] & 0xc7) == 0x04)
-		insn = instruction_of(scan, range, four, 3);
-	if (!insn)
-		insn = instruction_of(scan, range, four, 1);
-	if (!insn)
-		insn = instruction_of(scan, range, four, 2);
-	if (insn)
-		tell(scan, insn->vaddr, true);
+	if (four > 1 && at[-1] == 0x25 && (at[-2] & 0xc7) == 0x04 &&
+	    consider_lead(scan, range, four, 3))
+		return;
+	if (!consider_lead(scan, range, four, 1))
+		consider_lead(scan, range, four, 2);
 }
 
+/* Whether the distance at offset i leads to the address, or to an immediate's length before it. */
+static bool is_near(const uint8_t *bytes, size_t i, uint32_t wanted)
+{
+	uint32_t four;
+
+	memcpy(&four, bytes + i, sizeof(four));
+	return wanted - (four + (uint32_t)i) <= IMMEDIATE_MAX;
+}
+
+#define BLOCK 64	/* offsets looked at together */
+#define LANES 4
+
+typedef uint32_t words __attribute__((vector_size(LANES * sizeof(uint32_t))));
+
+/* is_near of any offset in [at, at + BLOCK): this is where the time goes. */
+static bool block_has_any(const uint8_t *bytes, size_t at, uint32_t wanted)
+{
+	const words step = { 0, 4, 8, 12 };
+	words any = { 0 }, four;
+	size_t shift, i;
+
+	for (shift = 0; shift < sizeof(uint32_t); shift++)
+		for (i = at + shift; i < at + BLOCK; i += sizeof(four)) {
+			memcpy(&four, bytes + i, sizeof(four));
+			any |= (words)(wanted - (uint32_t)i - (four + step) <= IMMEDIATE_MAX);
+		}
+	return any[0] | any[1] | any[2] | any[3];
+}
+
+/* Modulo 2^32, which is what the processor's sign extension comes to: decoding settles it. */
 static void scan_relative(struct scan *scan, const struct image_range *range)
 {
 	uint32_t wanted = (uint32_t)(scan->address - range->vaddr - sizeof(uint32_t));
-	uint32_t four;
-	size_t i;
+	size_t end = range->size < sizeof(uint32_t) ? 0 : range->size - sizeof(uint32_t) + 1;
+	size_t at, i;
 
-	/* Modulo 2^32, which is what the processor's sign extension comes to: decoding settles it. */
-	for (i = 0; i + sizeof(four) <= range->size; i++) {
-		memcpy(&four, range->bytes + i, sizeof(four));
-		if (wanted - (four + (uint32_t)i) <= IMMEDIATE_MAX)
-			consider_relative(scan, range, i);
+	for (at = 0; at < end; at += BLOCK) {
+		if (end - at > BLOCK + sizeof(words) && !block_has_any(range->bytes, at, wanted))
+			continue;
+		for (i = at; i < end && i < at + BLOCK; i++)
+			if (is_near(range->bytes, i, wanted))
+				consider_relative(scan, range, i);
 	}
 }
 

@@ -25,14 +25,14 @@ def cold_scan_has_a_wait_for_each_block():
         blocks = run["usage"]["shared_read"]
         need(blocks > 3000, f"only {blocks} blocks were read")
         scan = trace.cursor("FROM big")
-        waits = [w for w in trace.waits("DataFileRead") if w["cursor"] == scan]
+        waits = [w for w in trace.waits("DataFileRead") if w["call_cursor"] == scan]
         plan = [p for p in trace.of("plan") if p["cursor"] == scan]
         equal(len(plan), 1, "plans of the scan")
         read = plan[0]["nodes"][0]["usage"]["shared_read"]
         # The catalogue may be read in the same call, before and after the plan's own reads.
         equal(len(waits), blocks, "DataFileRead waits against blocks read by the call")
         need(0 <= blocks - read < 40, f"the plan read {read} blocks, the call {blocks}")
-        equal([w for w in waits if w["ela_ns"] <= 0], [], "waits without length")
+        equal([w for w in waits if w["elapsed_ns"] <= 0], [], "waits without length")
         equal(trace.of("loss"), [], "loss")
 
 
@@ -44,7 +44,7 @@ def pg_sleep_is_one_wait_of_its_length():
             s.run("SELECT pg_sleep(0.25)")
         sleeps = t.trace.waits("PgSleep")
         equal(len(sleeps), 1, "PgSleep waits")
-        need(abs(sleeps[0]["ela_ns"] - 250 * MS) < 5 * MS, f"it took {sleeps[0]['ela_ns'] / MS} ms")
+        need(abs(sleeps[0]["elapsed_ns"] - 250 * MS) < 5 * MS, f"it took {sleeps[0]['elapsed_ns'] / MS} ms")
         equal(sleeps[0]["type"], "Timeout", "type of the wait")
 
 
@@ -66,11 +66,11 @@ def lock_held_by_another_is_one_wait_of_its_length():
             worker.join()
         locks = [w for w in t.trace.waits() if w["type"] == "Lock"]
         equal([w["name"] for w in locks], ["relation"], "Lock waits")
-        length = locks[0]["ela_ns"] / 1e9
+        length = locks[0]["elapsed_ns"] / 1e9
         # It began up to a look before our clock did, and ends within the COMMIT's round trip.
         need(held - 0.010 <= length <= held + 0.060, f"held {held * 1000:.1f} ms, waited {length * 1000:.1f} ms")
         (run,) = t.trace.execs("FROM l")
-        need(run["ela_ns"] >= locks[0]["ela_ns"], "the wait is longer than its call")
+        need(run["elapsed_ns"] >= locks[0]["elapsed_ns"], "the wait is longer than its call")
 
 
 @check
@@ -85,8 +85,9 @@ def account_of_each_call_adds_up():
         need(len(calls) >= 8, f"{len(calls)} calls carry an account")
         for c in calls:
             a = c["account"]
-            total = sum(v for k, v in a.items() if k in ("cpu_ns", "wait_ns", "runqueue_ns", "rest_ns"))
-            equal(total - a.get("overlap_ns", 0), a["ela_ns"], f"account of {c}")
+            parts = [a.get(k, 0) for k in ("cpu_ns", "runqueue_ns", "wait_ns", "rest_ns")]
+            equal(sum(parts) - a.get("overlap_ns", 0), a["elapsed_ns"], f"account of {c}")
+            equal(a["elapsed_ns"], c["elapsed_ns"], f"elapsed time of {c}")
 
 
 main(__file__)

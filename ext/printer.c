@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * printer.c
+ *	  Runs the program that makes a readable trace (.trc) of a record file.
+ *
+ * The arguments are fixed and there is no shell.  The child gets the server's
+ * standard error (the log) and no other descriptor of the backend, and default
+ * signal handling.  It stays in the backend's process group, so that a cancel,
+ * which the postmaster sends to the group, ends it too.
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+
+#include "clock.h"
+#include "compat.h"
+#include "directory.h"
+#include "guc.h"
+#include "printer.h"
+
+#define WAIT_LIMIT_NS (10 * NS_PER_SEC)
+#define WAIT_STEP_MS 5
+
+extern char **environ;
+
+static pid_t left_running;		/* a printer nobody waited for, 0 if none */
+
+/* Is name in that directory a program that may be run?  Then path is its path. */
+static bool
+is_program(const char *directory, size_t length, const char *name, char *path)
+{
+	if (length == 0 || directory[0] != '/')
+		return false;			/* PATH may name the current directory: no */
+	snprintf(path, MAXPGPATH, "%.*s/%s", (int) length, directory, name);
+	return access(path, X_OK) == 0;
+}
+
+/* Finds the program; false if it is not installed. */
+static bool
+find_program(const char *name, char *path)
+{
+	static const char usual[] = "/usr/local/bin:/usr/bin";
+	const char *lists[] = {getenv("PATH"), usual};
+
+	if (strchr(name, '/') != NULL)
+	{
+		strlcpy(path, name, MAXPGPATH);
+		return access(path, X_OK) == 0;
+	}
+	for (int i = 0; i < lengthof(lists); i++)
+	{
+		for (const char *p = lists[i]; p != NULL && *p != '\0';)
+		{
+			size_t		length = strcspn(p, ":");
+
+			if (is_program(p, length, name, path))
+				return true;
+			p += length;
+			p += *p == ':';
+		}
+	}
+	return false;
+}
+
+/* The child closes what this backend has open, but for standard error. */
+static int
+close_descriptors(posix_spawn_file_actions_t *actions)
+{
+	DIR		   *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	int			error = 0;
+
+	if (dir == NULL)
+		return errno;
+	while (error == 0 && (entry = readdir(dir)) != NULL)
+	{
+		int			fd = atoi(entry->d_name);
+
+		if (fd > STDERR_FILENO && fd != dirfd(dir))
+			error = posix_spawn_file_actions_addclose(actions, fd);
+	}
+	closedir(dir);
+	return error;
+}
+
+static int
+redirect(posix_spawn_file_actions_t *actions)
+{
+	int			error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO,
+														 "/dev/null", O_RDONLY, 0);
+
+	if (error == 0)
+		error = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO,
+												 "/dev/null", O_WRONLY, 0);
+	if (error == 0)
+		error = close_descriptors(actions);
+	return error;
+}
+
+static int
+default_signals(posix_spawnattr_t *attr)
+{
+	sigset_t	all;
+	sigset_t	none;
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	posix_spawnattr_setsigdefault(attr, &all);
+	posix_spawnattr_setsigmask(attr, &none);
+	return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF |
+									POSIX_SPAWN_SETSIGMASK);
+}
+
+static int
+spawn(const char *program, char *const argv[], pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	int			error = posix_spawn_file_actions_init(&actions);
+
+	if (error != 0)
+		return error;
+	error = posix_spawnattr_init(&attr);
+	if (error == 0)
+	{
+		error = redirect(&actions);
+		if (error == 0)
+			error = default_signals(&attr);
+		if (error == 0)
+			error = posix_spawn(pid, program, &actions, &attr, argv, environ);
+		posix_spawnattr_destroy(&attr);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+/* One that was left running may have ended: no zombies. */
+static void
+reap_left(void)
+{
+	if (left_running != 0 && waitpid(left_running, NULL, WNOHANG) != 0)
+		left_running = 0;
+}
+
+int
+printer_start(const char *base)
+{
+	char		program[MAXPGPATH];
+	char		rec[MAXPGPATH + 128];
+	char		trc[MAXPGPATH + 128];
+	char	   *const argv[] = {"pgtrace-perf", "print", rec, "-o", trc, NULL};
+	pid_t		pid;
+	int			error;
+
+	reap_left();
+	if (!find_program(guc_printer, program))
+		return -ENOENT;
+	snprintf(rec, sizeof(rec), "%s/%s.rec", directory_path(), base);
+	snprintf(trc, sizeof(trc), "%s/%s.trc", directory_path(), base);
+	error = spawn(program, argv, &pid);
+	if (error != 0)
+		return -error;
+	left_running = pid;
+	return pid;
+}
+
+PrinterEnd
+printer_wait(int pid)
+{
+	uint64		limit = clock_mono_ns() + WAIT_LIMIT_NS;
+	int			status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0)
+	{
+		if (clock_mono_ns() > limit)
+			return PRINTER_RUNNING;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 WAIT_STEP_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	left_running = 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ?
+		PRINTER_DONE : PRINTER_FAILED;
+}

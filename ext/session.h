@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * session.h
+ *	  The trace of this backend: whether there is one, its start and its end.
+ */
+#ifndef PGT_SESSION_H
+#define PGT_SESSION_H
+
+#include "record.h"
+
+/* Number of the running trace in this backend, from 1; 0: none. */
+extern uint32 trace_id;
+
+/* Its level bits. */
+extern uint32 trace_level;
+
+/*
+ * What a statement looks at when no trace is on: the word is that of the control
+ * file through which this backend is asked, and differs from trace_answered when
+ * there is anything to do, tracing included.
+ */
+extern const volatile uint32 *trace_watch;
+extern uint32 trace_answered;
+
+/*
+ * Carries out what is asked of this backend (start, stop, pg_trace.enabled).
+ * Returns whether a trace is on.  Never raises an error because of the trace.
+ */
+extern bool session_attend(const char *source);
+
+/*
+ * The first thing each hook does: is this session traced?  source is the
+ * statement's source text, from which the depth is told when a trace begins.
+ */
+static inline bool
+tracing(const char *source)
+{
+	if (likely(*trace_watch == trace_answered))
+		return false;
+	return session_attend(source);
+}
+
+/* Makes the next tracing() attend. */
+extern void session_look_again(void);
+
+/*
+ * While a suspension lasts the hooks see no trace: what runs then is our own
+ * doing (an output function).  Suspensions do not nest.
+ */
+extern void session_suspend(bool on);
+
+/*
+ * Starts a trace; base is the file's name without suffix.  Returns 0 or an errno
+ * and then nothing has changed.
+ */
+extern int	session_start(uint32 level, const char *base);
+
+/* Ends the trace, if there is one. */
+extern void session_end(enum pgt_end_reason reason);
+
+/* The base of the running or last trace; "" if there was none. */
+extern const char *session_base(void);
+
+/* "pg_trace_<pid>_<epoch>" that is not yet taken, for a trace that begins now. */
+extern void session_make_base(pid_t pid, char *base, size_t size);
+
+/* In the postmaster or a backend, when the library is loaded. */
+extern void session_init(void);
+
+#endif
