@@ -38,6 +38,7 @@
 
 uint32		trace_id;
 uint32		trace_level;
+bool		trace_suspended;
 
 /* With nothing to watch, the first statement of a process attends. */
 static const volatile uint32 always = 1;
@@ -48,7 +49,6 @@ static struct pgt_slot *slot;	/* of this backend; NULL: none yet */
 static pid_t attached_pid;		/* whose process-local state this is */
 static uint32 last_id;
 static char base_name[PGT_BASE_SIZE];
-static bool suspended;
 static bool started_by_setting; /* then the setting also ends it */
 static bool needs_heartbeat;	/* started for a collector */
 static bool enabled_seen;		/* pg_trace.enabled when last looked at */
@@ -63,12 +63,6 @@ void
 session_look_again(void)
 {
 	trace_answered = *trace_watch + 1;
-}
-
-void
-session_suspend(bool on)
-{
-	suspended = on;
 }
 
 void
@@ -194,6 +188,7 @@ show_in_slot(enum pgt_slot_state state, int error)
 	slot->level = trace_level;
 	slot->failure = (uint32) error;
 	slot->started_ns = clock_mono_ns();
+	memset(slot->record, 0, sizeof(slot->record));
 	strlcpy(slot->record, base_name, sizeof(slot->record));
 	__atomic_store_n(&slot->state, (uint32) state, __ATOMIC_RELEASE);
 }
@@ -439,13 +434,13 @@ warn_of_loss(void)
 	errno = error;
 	if (reason == PGT_LOSS_SIZE_LIMIT)
 		ereport(WARNING,
-				(errmsg("pg_trace: record file \"%s.rec\" has reached its largest size, records are lost",
-						base_name),
+				(errmsg("pg_trace: the record file has reached its largest size, records are lost"),
+				 errdetail("Record file \"%s/%s.rec\".", directory_path(), base_name),
 				 errhint("Raise pg_trace.max_file_size.")));
 	else
 		ereport(WARNING,
-				(errmsg("pg_trace: could not extend record file \"%s.rec\": %m, records are lost",
-						base_name),
+				(errmsg("pg_trace: could not extend the record file: %m, records are lost"),
+				 errdetail("Record file \"%s/%s.rec\".", directory_path(), base_name),
 				 errhint("%s", directory_hint(error))));
 }
 
@@ -467,7 +462,7 @@ watch(void)
 bool
 session_attend(const char *source)
 {
-	if (suspended)
+	if (trace_suspended)
 		return false;
 	if (IsParallelWorker())
 	{

@@ -44,10 +44,10 @@ tracing(const char *source)
 extern void session_look_again(void);
 
 /*
- * While a suspension lasts the hooks see no trace: what runs then is our own
- * doing (an output function).  Suspensions do not nest.
+ * While this is set the hooks see no trace, and errors are not recorded: what runs
+ * is our own doing (an output function).
  */
-extern void session_suspend(bool on);
+extern bool trace_suspended;
 
 /*
  * Starts a trace; base is the file's name without suffix.  Returns 0 or an errno
