@@ -173,9 +173,32 @@ static uint32_t state_of(const struct control *control)
 	return __atomic_load_n(&control->slot->state, __ATOMIC_ACQUIRE);
 }
 
+/* The backend carries out what is asked at its next statement. */
+static bool is_unanswered(const struct control *control)
+{
+	uint32_t asked = __atomic_load_n(&control->slot->request_seq, __ATOMIC_ACQUIRE);
+
+	return asked != __atomic_load_n(&control->slot->answer_seq, __ATOMIC_ACQUIRE);
+}
+
+static bool is_start_asked(const struct control *control)
+{
+	uint64_t beat = __atomic_load_n(&control->slot->heartbeat_ns, __ATOMIC_ACQUIRE);
+
+	return is_unanswered(control) && control->slot->request == PGT_REQUEST_START &&
+	       beat && clock_mono_ns() - beat < PGT_HEARTBEAT_LIMIT_NS;
+}
+
 bool control_is_tracing(const struct control *control)
 {
+	if (is_unanswered(control))
+		return is_start_asked(control);
 	return state_of(control) == PGT_SLOT_TRACING;
+}
+
+bool control_needs_heartbeat(const struct control *control)
+{
+	return __atomic_load_n(&control->slot->heartbeat_ns, __ATOMIC_ACQUIRE) != 0;
 }
 
 static void ask(struct control *control, enum pgt_request request)
@@ -237,7 +260,7 @@ void control_stop(struct control *control)
 
 void control_base(const struct control *control, char out[PGT_BASE_SIZE])
 {
-	memcpy(out, control->slot->record, PGT_BASE_SIZE);
+	memcpy(out, is_start_asked(control) ? control->slot->base : control->slot->record, PGT_BASE_SIZE);
 	out[PGT_BASE_SIZE - 1] = '\0';
 	/* A name, never a path. */
 	for (char *at = out; (at = strchr(at, '/')); at++)
