@@ -232,6 +232,7 @@ place_loss(void)
 	loss->cpu = 0;
 	loss->count = file.lost;
 	loss->bytes = file.lost_bytes;
+	loss->until_ns = 0;
 	record_commit();
 	file.lost = file.lost_bytes = 0;
 }

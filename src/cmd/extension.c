@@ -36,7 +36,7 @@ int extension_open(struct extension *ext, const struct target *target, uint32_t 
 	ext->control = control_open(target->control, target->own_pid);
 	if (!ext->control)
 		return -1;
-	if (control_is_tracing(ext->control)) {
+	if (control_is_tracing(ext->control) || control_is_pending(ext->control)) {
 		control_base(ext->control, ext->base);
 		ext->beats = control_needs_heartbeat(ext->control);
 		log_verbose("joining the trace %s that is on already", ext->base);
@@ -59,6 +59,14 @@ static void join_other(struct extension *ext)
 	ext->ours = ext->beats = false;
 }
 
+static void fail(struct extension *ext, const char *why)
+{
+	ext->failed = true;
+	snprintf(ext->why, sizeof(ext->why),
+		 "the extension's trace could not start (%s; see pg_trace.output_directory): no binds, plans, rows, CPU", why);
+	log_warn("%s", ext->why);
+}
+
 /* certain: the backend says that it has begun; else it may have ended before it could. */
 static bool open_records(struct extension *ext, bool certain)
 {
@@ -72,7 +80,7 @@ static bool open_records(struct extension *ext, bool certain)
 		return false;
 	file = stmt_open(ext->record_path);
 	if (!file) {
-		ext->failed = true;
+		fail(ext, "its record file cannot be read");
 		return false;
 	}
 	log_verbose("reading statements from %s", ext->record_path);
@@ -94,9 +102,7 @@ bool extension_poll(struct extension *ext)
 	case CONTROL_ENDED:	/* begun and ended between two looks */
 		return open_records(ext, false);
 	case CONTROL_FAILED:
-		log_warn("the extension could not start its trace (%s): statements are missing; see pg_trace.output_directory",
-			 strerror(control_failure(ext->control)));
-		ext->failed = true;
+		fail(ext, strerror(control_failure(ext->control)));
 		return false;
 	default:
 		return false;

@@ -181,19 +181,9 @@ static bool is_unanswered(const struct control *control)
 	return asked != __atomic_load_n(&control->slot->answer_seq, __ATOMIC_ACQUIRE);
 }
 
-static bool is_start_asked(const struct control *control)
-{
-	uint64_t beat = __atomic_load_n(&control->slot->heartbeat_ns, __ATOMIC_ACQUIRE);
-
-	return is_unanswered(control) && control->slot->request == PGT_REQUEST_START &&
-	       beat && clock_mono_ns() - beat < PGT_HEARTBEAT_LIMIT_NS;
-}
-
 bool control_is_tracing(const struct control *control)
 {
-	if (is_unanswered(control))
-		return is_start_asked(control);
-	return state_of(control) == PGT_SLOT_TRACING;
+	return state_of(control) == PGT_SLOT_TRACING && !is_unanswered(control);
 }
 
 bool control_needs_heartbeat(const struct control *control)
@@ -212,6 +202,15 @@ static void ask(struct control *control, enum pgt_request request)
 	__atomic_store_n(&slot->request_seq, control->asked_seq, __ATOMIC_RELEASE);
 }
 
+bool control_is_pending(const struct control *control)
+{
+	const struct pgt_slot *slot = control->slot;
+	uint64_t beat = __atomic_load_n(&slot->heartbeat_ns, __ATOMIC_ACQUIRE);
+
+	return is_unanswered(control) && slot->request == PGT_REQUEST_START &&
+	       (!beat || clock_mono_ns() - beat < PGT_HEARTBEAT_LIMIT_NS);
+}
+
 int control_start(struct control *control, uint32_t level, const char *base)
 {
 	struct pgt_slot *slot = control->slot;
@@ -222,6 +221,7 @@ int control_start(struct control *control, uint32_t level, const char *base)
 	memset(slot->base, 0, sizeof(slot->base));
 	memcpy(slot->base, base, strlen(base));
 	control_heartbeat(control);
+	slot->requested_ns = clock_mono_ns();
 	ask(control, PGT_REQUEST_START);
 	return 0;
 }
@@ -230,7 +230,7 @@ enum control_state control_poll(struct control *control)
 {
 	uint32_t answered = __atomic_load_n(&control->slot->answer_seq, __ATOMIC_ACQUIRE);
 
-	if (control->asked_seq && answered != control->asked_seq)
+	if (control->asked_seq && (int32_t)(answered - control->asked_seq) < 0)
 		return CONTROL_WAITING;
 	switch (state_of(control)) {
 	case PGT_SLOT_TRACING:
@@ -260,7 +260,7 @@ void control_stop(struct control *control)
 
 void control_base(const struct control *control, char out[PGT_BASE_SIZE])
 {
-	memcpy(out, is_start_asked(control) ? control->slot->base : control->slot->record, PGT_BASE_SIZE);
+	memcpy(out, control_is_pending(control) ? control->slot->base : control->slot->record, PGT_BASE_SIZE);
 	out[PGT_BASE_SIZE - 1] = '\0';
 	/* A name, never a path. */
 	for (char *at = out; (at = strchr(at, '/')); at++)

@@ -28,9 +28,11 @@ enum control_state {
 struct control *control_open(const char *path, pid_t own_pid);
 void control_close(struct control *control);
 
-/* A trace is on already, or asked for by a collector that is alive.  One that was asked to end is not. */
+/* A trace is on already, started by somebody else; one that was asked to end is not. */
 bool control_is_tracing(const struct control *control);
-/* That trace ends without a collector's heartbeat. */
+/* SQL, or another collector that lives, has asked for one, and the backend has not looked yet. */
+bool control_is_pending(const struct control *control);
+/* The trace that is on or asked for ends without a collector's heartbeat. */
 bool control_needs_heartbeat(const struct control *control);
 /* Asks for a trace of this level named base; 0, or -1 after one line. */
 int control_start(struct control *control, uint32_t level, const char *base);
@@ -40,7 +42,10 @@ int control_failure(const struct control *control);	/* errno of CONTROL_FAILED *
 void control_heartbeat(struct control *control);
 /* Asks to end it; the backend does so at its next statement. */
 void control_stop(struct control *control);
-/* The name of the trace that is on, asked for, or was the last ("pg_trace_12345_1699123456"); copied to out. */
+/*
+ * The name of the trace that another asked for, else of the running or last one, copied to out:
+ * "pg_trace_12345_1699123456".
+ */
 void control_base(const struct control *control, char out[PGT_BASE_SIZE]);
 /* The record file of the trace base, to open; the caller frees. */
 char *control_record_path(const struct control *control, const char *base);
