@@ -4,7 +4,8 @@ and the way a check says what became of it.
 
 A test file marks its checks with @check and ends with `main(__file__)`.  Environment (tests/run sets it):
 PGT_ROOT, the private copy of the server with the extension and the collector installed;
-PGT_WORK, a folder for clusters and traces; LOGS and RESULTS as in tests/lib/report.sh.
+PGT_WORK, a folder for clusters and traces; LOGS and RESULTS as in tests/lib/report.sh.  PGT_CLUSTER is another script
+with the commands of tests/lib/cluster.sh.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ import traceback
 from wire import Session
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CLUSTER_SH = os.path.join(HERE, "..", "lib", "cluster.sh")
+CLUSTER_SH = os.environ.get("PGT_CLUSTER") or os.path.join(HERE, "..", "lib", "cluster.sh")
 ROOT = os.environ["PGT_ROOT"]
 WORK = os.environ["PGT_WORK"]
 COLLECTOR = os.path.join(ROOT, "usr/local/bin/pgtrace-perf")
