@@ -74,12 +74,13 @@ open_event(void)
 	state.event = -1;
 }
 
-/* The second number; 0 where there is none. */
+/* The second number of "sum_exec_runtime run_delay pcount\n"; 0 if unknown. */
 static uint64
 read_runqueue(void)
 {
 	char		buf[96];
-	char	   *end;
+	const char *p = buf;
+	uint64		value = 0;
 	ssize_t		n;
 
 	if (state.schedstat < 0)
@@ -88,8 +89,13 @@ read_runqueue(void)
 	if (n <= 0)
 		return state.runqueue;
 	buf[n] = '\0';
-	(void) strtoull(buf, &end, 10);
-	return strtoull(end, NULL, 10);
+	while (*p != ' ' && *p != '\0')
+		p++;
+	if (*p == ' ')
+		p++;
+	while (*p >= '0' && *p <= '9')
+		value = value * 10 + (uint64) (*p++ - '0');
+	return value;
 }
 
 static void

@@ -22,6 +22,10 @@
 #include "session.h"
 #include "slots.h"
 
+extern PGDLLEXPORT Datum pg_trace_start_trace(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum pg_trace_stop_trace(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum pg_trace_sessions(PG_FUNCTION_ARGS);
+
 PG_FUNCTION_INFO_V1(pg_trace_start_trace);
 PG_FUNCTION_INFO_V1(pg_trace_stop_trace);
 PG_FUNCTION_INFO_V1(pg_trace_sessions);

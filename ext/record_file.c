@@ -25,7 +25,12 @@
 #include "record_file.h"
 
 #define STEP ((uint64) 1 << 20)	/* allocated at once, and the window's size */
+#define POPULATE ((uint64) 128 * 1024)	/* made present at once */
 #define PAGE ((uint64) 4096)
+
+#ifndef MADV_POPULATE_WRITE		/* Linux 5.14, newer than some C libraries */
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define RECORD_SIZE(body) \
 	TYPEALIGN64(8, sizeof(struct pgt_record) + (body))
@@ -46,6 +51,7 @@ static struct
 	char	   *window;			/* maps [window_start, window_end) */
 	uint64		window_start;
 	uint64		window_end;
+	uint64		populated;		/* of the window, up to here */
 	uint64		last_time;
 	uint64		next_clock;		/* when the next clock pair is due */
 	uint64		retry;			/* do not ask for space before */
@@ -151,7 +157,23 @@ slide(uint64 need)
 	file.window = p;
 	file.window_start = start;
 	file.window_end = start + length;
+	file.populated = start;
 	return true;
+}
+
+/*
+ * Makes the next pages present and writable in one go, which costs much less than a
+ * fault for each.  Kernels before 5.14 refuse; then there are faults.
+ */
+static void
+populate(uint64 need)
+{
+	uint64		to = Min(PAGE_UP(need) + POPULATE, file.allocated);
+
+	to = Min(to, file.window_end);
+	(void) madvise(file.window + (file.populated - file.window_start),
+				   to - file.populated, MADV_POPULATE_WRITE);
+	file.populated = to;
 }
 
 /* May [file.end, file.end + length) be written, and reserve bytes kept? */
@@ -164,6 +186,8 @@ cover(uint64 length, uint64 reserve)
 		return false;
 	if (unlikely(need > file.window_end) && !slide(need))
 		return false;
+	if (unlikely(need > file.populated))
+		populate(need);
 	return true;
 }
 

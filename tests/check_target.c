@@ -202,6 +202,7 @@ START_TEST(asks_and_is_answered)
 {
 	struct control *control;
 	struct pgt_slot slot;
+	char base[PGT_BASE_SIZE];
 	off_t offset;
 	char *path;
 
@@ -217,12 +218,14 @@ START_TEST(asks_and_is_answered)
 	ck_assert_str_eq(slot.base, "pg_trace_77_1");
 	ck_assert_uint_ne(slot.heartbeat_ns, 0);
 	slot.state = PGT_SLOT_TRACING;
-	strcpy(slot.record, "../x");
+	strcpy(slot.record, "../x");	/* a name, never a path */
 	slot.answer_seq = slot.request_seq;
 	write_slot(&slot, offset);
 	ck_assert_int_eq(control_poll(control), CONTROL_TRACING);
-	path = control_record_path(control);
-	ck_assert_str_eq(path, "/tmp/.._x.rec");	/* a name, never a path */
+	control_base(control, base);
+	ck_assert_str_eq(base, ".._x");
+	path = control_record_path(control, base);
+	ck_assert_str_eq(path, "/tmp/.._x.rec");
 	free(path);
 	control_stop(control);
 	ck_assert_int_eq(control_poll(control), CONTROL_WAITING);

@@ -129,7 +129,8 @@ static void run(void)
 	for (i = 0; i < seen.call_count; i++) {
 		const struct account *a = &seen.calls[i].account;
 
-		ck_assert_int_eq(a->elapsed_ns, a->cpu_ns + a->wait_ns + a->runqueue_ns + a->rest_ns);
+		ck_assert_int_eq(a->elapsed_ns,
+				 a->cpu_ns + a->runqueue_ns + a->wait_ns - a->overlap_ns + a->rest_ns);
 	}
 }
 
@@ -262,6 +263,23 @@ START_TEST(an_execution_inside_an_interval)
 }
 END_TEST
 
+/* An interval in an interval: the inner one's waits are not the outer one's own. */
+START_TEST(an_interval_inside_an_interval)
+{
+	begin(1, 0, 100);
+	wait(110, 112);
+	wait(220, 224);
+	call(PGT_CALL_PARSE, 3, 2, 215, 230);
+	wait(240, 248);
+	call(PGT_CALL_PLAN, 2, 1, 200, 300);
+	exec(1, 0, 100, 400);
+	run();
+	expect(0, 3, 1, 4, 1, 4);
+	expect(1, 2, 2, 12, 1, 8);
+	expect(2, 1, 3, 14, 1, 2);
+}
+END_TEST
+
 /* The record of a beginning or an end is written a little off its moment. */
 START_TEST(edges_are_mended)
 {
@@ -323,6 +341,30 @@ START_TEST(a_lost_end_does_not_hold_later_waits)
 	expect(0, 2, 1, 5, 1, 5);
 	ck_assert_uint_eq(seen.waits[2].cursor, 0);
 	ck_assert_uint_eq(seen.call_count, 1);
+}
+END_TEST
+
+/* An open call that must be over, by the depth of the next or by the interval it began in, is closed. */
+START_TEST(calls_left_unseen_are_closed)
+{
+	begin(1, 0, 100);
+	begin(2, 2, 110);
+	wait(120, 121);
+	begin(3, 1, 200);
+	exec(3, 1, 200, 210);
+	wait(220, 222);
+	begin(4, 1, 300);
+	wait(310, 314);
+	call(PGT_CALL_PLAN, 5, 1, 250, 350);
+	wait(360, 368);
+	exec(1, 0, 100, 400);
+	run();
+	ck_assert_uint_eq(seen.waits[0].cursor, 2);
+	ck_assert_uint_eq(seen.waits[1].cursor, 1);
+	ck_assert_uint_eq(seen.waits[2].cursor, 4);
+	ck_assert_uint_eq(seen.waits[3].cursor, 1);
+	expect(1, 5, 1, 4, 0, 0);
+	expect(2, 1, 4, 15, 2, 10);
 }
 END_TEST
 
@@ -390,21 +432,23 @@ static const struct account_row {
 	const char *name;
 	uint64_t cpu, runqueue, wait;
 	uint32_t flags;
-	int64_t want_cpu, want_wait, want_runqueue, want_rest;
+	int64_t want_overlap, want_rest;
 } accounts[] = {
-	{ "all explained", 400, 100, 500, 0, 400, 500, 100, 0 },
-	{ "a rest", 300, 100, 500, 0, 300, 500, 100, 100 },
-	{ "waiting for a CPU inside the waits", 400, 300, 500, 0, 400, 500, 100, 0 },
-	{ "CPU inside the waits", 700, 50, 600, 0, 700, 600, 0, -300 },
-	{ "no waits", 700, 350, 0, 0, 700, 0, 350, -50 },
-	{ "CPU not measured", 700, 50, 600, PGT_CALL_NO_CPU, 0, 600, 0, 400 },
-	{ "CPU absurd", UINT64_MAX, UINT64_MAX, 600, 0, -1, 600, 401, 0 },
+	{ "all explained", 400, 100, 500, 0, 0, 0 },
+	{ "asleep in no wait", 300, 100, 500, 0, 0, 100 },
+	{ "waiting for a CPU inside the waits", 400, 300, 500, 0, 200, 0 },
+	{ "CPU inside the waits", 700, 50, 600, 0, 350, 0 },
+	{ "all waits on the CPU, and the clocks differ", 990, 11, 600, 0, 600, -1 },
+	{ "no waits", 700, 350, 0, 0, 0, -50 },
+	{ "CPU not measured", 700, 50, 600, PGT_CALL_NO_CPU, 0, 400 },
+	{ "CPU absurd", UINT64_MAX, UINT64_MAX, 600, 0, 0, 402 },
 };
 
 START_TEST(accounts_add_up)
 {
 	const struct account_row *row = &accounts[_i];
 	const struct account *account = &seen.calls[0].account;
+	bool known_cpu = !(row->flags & PGT_CALL_NO_CPU);
 
 	begin(1, 0, 1000);
 	if (row->wait)
@@ -413,11 +457,12 @@ START_TEST(accounts_add_up)
 		  .end_ns = 2000, .cpu_ns = row->cpu, .runqueue_ns = row->runqueue }, 1, 0);
 	run();
 	ck_assert_int_eq(account->elapsed_ns, 1000);
-	ck_assert_msg(account->cpu_ns == row->want_cpu && account->wait_ns == row->want_wait &&
-		      account->runqueue_ns == row->want_runqueue && account->rest_ns == row->want_rest,
-		      "%s: cpu %ld wait %ld runqueue %ld rest %ld", row->name, account->cpu_ns, account->wait_ns,
-		      account->runqueue_ns, account->rest_ns);
-	ck_assert_int_eq(account->known_cpu, !(row->flags & PGT_CALL_NO_CPU));
+	ck_assert_int_eq(account->cpu_ns, known_cpu ? (int64_t)row->cpu : 0);
+	ck_assert_int_eq(account->runqueue_ns, known_cpu ? (int64_t)row->runqueue : 0);
+	ck_assert_int_eq(account->wait_ns, (int64_t)row->wait);
+	ck_assert_msg(account->overlap_ns == row->want_overlap && account->rest_ns == row->want_rest,
+		      "%s: overlap %ld rest %ld", row->name, account->overlap_ns, account->rest_ns);
+	ck_assert_int_eq(account->known_cpu, known_cpu);
 	ck_assert_int_eq(account->known_waits, row->wait > 0);
 }
 END_TEST
@@ -565,6 +610,37 @@ START_TEST(names_of_versions)
 }
 END_TEST
 
+/* The numbers of a class are those of an enum: from 0 without a hole, so many in each version. */
+static const struct {
+	uint32_t class;
+	uint32_t counts[6];
+} class_rows[] = {
+	{ 0x03, { 11, 11, 11, 12, 12, 12 } },
+	{ 0x04, { 1, 1, 1, 1, 1, 1 } },
+	{ 0x05, { 13, 13, 12, 13, 16, 18 } },
+	{ 0x06, { 9, 8, 8, 8, 9, 9 } },
+	{ 0x08, { 42, 47, 52, 53, 57, 57 } },
+	{ 0x09, { 6, 7, 8, 9, 10, 10 } },
+	{ 0x0A, { 68, 74, 74, 75, 77, 81 } },
+};
+
+START_TEST(classes_have_no_holes)
+{
+	struct waitnames none = { NULL, 0 };
+	uint32_t version = 13 + (uint32_t)_i % 6, number, known = 0;
+	uint32_t class = class_rows[_i / 6].class;
+	const char *type;
+
+	for (number = 0; number < 256; number++) {
+		if (!strcmp(waitnames_find(&none, version * 10000, class << 24 | number, &type), "?"))
+			continue;
+		ck_assert_msg(known == number, "%u: no name before 0x%08X", version, class << 24 | number);
+		known++;
+	}
+	ck_assert_uint_eq(known, class_rows[_i / 6].counts[version - 13]);
+}
+END_TEST
+
 START_TEST(the_server_is_believed)
 {
 	struct waitnames told = { NULL, 0 };
@@ -673,10 +749,12 @@ int main(void)
 	tcase_add_test(tc, a_wait_over_a_beginning_is_clipped);
 	tcase_add_test(tc, intervals_take_the_waits_in_them);
 	tcase_add_test(tc, an_execution_inside_an_interval);
+	tcase_add_test(tc, an_interval_inside_an_interval);
 	tcase_add_test(tc, edges_are_mended);
 	tcase_add_test(tc, a_late_end_gives_back_to_the_call_around);
 	tcase_add_test(tc, an_error_leaves_nested_calls_open);
 	tcase_add_test(tc, a_lost_end_does_not_hold_later_waits);
+	tcase_add_test(tc, calls_left_unseen_are_closed);
 	tcase_add_test(tc, a_lost_beginning_is_an_interval);
 	tcase_add_loop_test(tc, open_calls_end_with_the_trace, 0, 2);
 	tcase_add_test(tc, many_waits);
@@ -688,6 +766,7 @@ int main(void)
 	tcase_add_test(tc, totals_count_what_is_missing);
 	tcase_add_test(tc, the_wall_clock_follows_the_last_pair);
 	tcase_add_loop_test(tc, names_of_versions, 0, ROWS(names));
+	tcase_add_loop_test(tc, classes_have_no_holes, 0, 6 * ROWS(class_rows));
 	tcase_add_test(tc, the_server_is_believed);
 	tcase_add_test(tc, names_match_the_installed_server);
 	suite_add_tcase(suite, tc);

@@ -29,9 +29,9 @@ char *clock_format(int64_t wall_us, char *out)
 	struct tm tm;
 	size_t used;
 
+	second = (time_t)(wall_us / 1000000 - (micro < 0));
 	if (micro < 0)
 		micro += 1000000;
-	second = (time_t)((wall_us - micro) / 1000000);
 	if (!gmtime_r(&second, &tm) ||
 	    !(used = strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &tm))) {
 		/* A year beyond the calendar: only a damaged file has one. */

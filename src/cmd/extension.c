@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,11 +32,15 @@ int extension_open(struct extension *ext, const struct target *target, uint32_t 
 	return control_start(ext->control, level, ext->base);
 }
 
-static bool open_records(struct extension *ext)
+/* certain: the backend says that it has begun; else it may have ended before it could. */
+static bool open_records(struct extension *ext, bool certain)
 {
 	struct stmt_file *file;
 
-	ext->record_path = control_record_path(ext->control);
+	free(ext->record_path);
+	ext->record_path = control_record_path(ext->control, ext->base);
+	if (!certain && access(ext->record_path, F_OK))
+		return false;
 	file = stmt_open(ext->record_path);
 	if (!file) {
 		ext->failed = true;
@@ -56,7 +61,9 @@ bool extension_poll(struct extension *ext)
 		return false;
 	switch (control_poll(ext->control)) {
 	case CONTROL_TRACING:
-		return open_records(ext);
+		return open_records(ext, true);
+	case CONTROL_ENDED:	/* begun and ended between two looks */
+		return open_records(ext, false);
 	case CONTROL_FAILED:
 		log_warn("the extension could not start its trace (%s): statements are missing; see pg_trace.output_directory",
 			 strerror(control_failure(ext->control)));

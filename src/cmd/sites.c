@@ -156,15 +156,13 @@ int cmd_sites(int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c != 'h') {
-			usage(stderr);
-			return EXIT_USAGE;
-		}
+		if (c != 'h')
+			return EXIT_USAGE;	/* getopt has said why */
 		usage(stdout);
 		return EXIT_OK;
 	}
 	if (argc - optind != 1) {
-		usage(stderr);
+		log_error("sites takes the name of one binary; see pgtrace-perf sites --help");
 		return EXIT_USAGE;
 	}
 	return run(argv[optind]);

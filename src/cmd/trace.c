@@ -276,6 +276,18 @@ static void say_untold_loss(struct tracer *t, const struct task_state *last, uin
 	output_own(&t->out, PGT_LOSS, (uint32_t)t->at.target.own_pid, now, &loss, sizeof(loss));
 }
 
+/* On a full disk there is no room for the record that says so either; the file's header has the count. */
+static void say_dropped(struct tracer *t, uint64_t now)
+{
+	uint64_t told = trace_totals(t->out.trace)->dropped_records;
+	struct pgt_loss loss = { .reason = PGT_LOSS_NO_SPACE };
+
+	if (!t->ext.records || record_source_dropped(t->ext.records) <= told)
+		return;
+	loss.count = record_source_dropped(t->ext.records) - told;
+	output_own(&t->out, PGT_LOSS, (uint32_t)t->at.target.own_pid, now, &loss, sizeof(loss));
+}
+
 static void say_late(struct tracer *t, uint64_t now)
 {
 	struct pgt_loss loss = { .reason = PGT_LOSS_LATE, .count = merge_late(t->merge) };
@@ -312,6 +324,7 @@ static void finish_stream(struct tracer *t, enum ending ending)
 		say_open_wait(t, &last, now);
 	say_self_check(t, &last, now);
 	say_untold_loss(t, &last, now);
+	say_dropped(t, now);
 	say_late(t, now);
 	say_end(t, ending, now);
 }

@@ -99,5 +99,15 @@ bool record_source_ended(const struct source *source)
 
 void record_source_close(struct source *source)
 {
-	((struct record_source *)source)->closed = true;
+	struct record_source *rs = (struct record_source *)source;
+
+	/* What was written since the last look must be seen before "nothing there" means the end. */
+	if (!rs->ended && stmt_refresh(rs->file))
+		damaged(rs);
+	rs->closed = true;
+}
+
+uint64_t record_source_dropped(const struct source *source)
+{
+	return stmt_header(((const struct record_source *)source)->file)->dropped_records;
 }

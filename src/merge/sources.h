@@ -27,6 +27,8 @@ void record_source_free(struct source *source);
 bool record_source_ended(const struct source *source);
 /* The backend will write no more: what is committed now is all. */
 void record_source_close(struct source *source);
+/* Records that the file's writer could not write, as far as its header said at the last look. */
+uint64_t record_source_dropped(const struct source *source);
 
 /*
  * The ring stays its set's.  Samples of pid are given own_pid (its pid in its namespace, which records

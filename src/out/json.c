@@ -153,12 +153,14 @@ static void json_account(struct jsonw *w, const struct account *account)
 {
 	json_open(w, "account", '{');
 	json_i64(w, "elapsed_ns", account->elapsed_ns);
-	if (account->known_cpu)
+	if (account->known_cpu) {
 		json_i64(w, "cpu_ns", account->cpu_ns);
+		json_i64(w, "runqueue_ns", account->runqueue_ns);
+	}
 	if (account->known_waits)
 		json_i64(w, "wait_ns", account->wait_ns);
-	if (account->known_cpu)
-		json_i64(w, "runqueue_ns", account->runqueue_ns);
+	if (account->known_cpu && account->known_waits)
+		json_i64(w, "overlap_ns", account->overlap_ns);
 	json_i64(w, "rest_ns", account->rest_ns);
 	if (account->known_waits) {
 		json_u64(w, "waits", account->waits);

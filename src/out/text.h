@@ -28,6 +28,7 @@ struct text_cursor {
 struct text_sink {
 	struct sink sink;
 	bool any_session;
+	bool in_session;		/* the box of pid stands above, and no end */
 	uint32_t pid;			/* whose events the last lines were */
 	uint32_t parse_pid, parse_cursor;	/* the block that a PARSE TIME line would belong to */
 	bool has_offset;

@@ -183,12 +183,14 @@ static void put_account(struct text_sink *text, const struct trace_event *te)
 	put_u64(out, te->event->head.cursor);
 	put_part(out, ": ela=", account->elapsed_ns);
 	put_str(out, " ms =");
-	if (account->known_cpu)
+	if (account->known_cpu) {
 		put_part(out, " cpu=", account->cpu_ns);
+		put_part(out, " + runqueue=", account->runqueue_ns);
+	}
 	if (account->known_waits)
 		put_part(out, account->known_cpu ? " + wait=" : " wait=", account->wait_ns);
-	if (account->known_cpu)
-		put_part(out, " + runqueue=", account->runqueue_ns);
+	if (account->known_waits && account->known_cpu)
+		put_part(out, " - overlap=", account->overlap_ns);
 	put_part(out, account->known_cpu || account->known_waits ? " + rest=" : " rest=", account->rest_ns);
 	if (account->known_waits)
 		put_waits(out, account->cut_waits ? " waits>=" : " waits=", account->waits, "");

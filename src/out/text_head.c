@@ -81,14 +81,28 @@ static void put_sources(FILE *out, const struct session *session)
 		put_str(out, "\n");
 	}
 	put_str(out, "*** Figures of a call include the calls nested in it (dep=); of a plan node, its children and\n"
-		     "*** all its loops.  WAIT #0 lies between calls.  ACCOUNT adds up exactly; a rest below zero is\n"
-		     "*** CPU that was used inside waits and stands in both.\n");
+		     "*** all its loops.  WAIT #0 lies between calls.  ACCOUNT adds up exactly: overlap is CPU and run\n"
+		     "*** queue inside waits, which stand in both; rest is sleep that no wait explains.\n");
+}
+
+/* The same session again, as another source describes it. */
+static void session_again(struct text_sink *text, const struct trace_event *te)
+{
+	put_identity(text->sink.out, te->session);
+	put_str(text->sink.out, "\n");
 }
 
 void text_session(struct text_sink *text, const struct trace_event *te)
 {
 	FILE *out = text->sink.out;
 
+	if (text->in_session && te->session->pid == text->pid) {
+		session_again(text, te);
+		return;
+	}
+	text->in_session = true;
+	text->any_session = true;
+	text->pid = te->session->pid;
 	stars(out);
 	put_str(out, "*** PostgreSQL Session Trace\n");
 	put_identity(out, te->session);
@@ -111,9 +125,9 @@ void text_turn(struct text_sink *text, const struct trace_event *te)
 {
 	FILE *out = text->sink.out;
 	uint32_t pid = te->session->pid;
-	bool turned = text->any_session && pid && pid != text->pid && te->event->head.kind != PGT_SESSION;
+	bool turned = text->any_session && pid != text->pid;
 
-	if (!pid)
+	if (!pid || te->event->head.kind == PGT_SESSION)
 		return;
 	text->any_session = true;
 	text->pid = pid;
@@ -199,6 +213,7 @@ void text_session_end(struct text_sink *text, const struct trace_event *te)
 	uint32_t reason = ((const struct pgt_end *)te->event->body)->reason;
 	bool known = reason >= PGT_END_STOPPED && reason <= PGT_END_COLLECTOR_GONE;
 
+	text->in_session = false;
 	text_rule(text, '=');
 	put_str(out, "*** End of PID ");
 	put_u64(out, session->pid);

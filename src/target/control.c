@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 
 struct control {
 	char *path;
-	char *directory;
+	char *directory;	/* to open files in, also when the backend is gone */
+	int directory_fd;
 	struct pgt_control *file;
 	size_t size;
 	struct pgt_slot *slot;
@@ -93,15 +95,52 @@ static struct pgt_slot *claim_slot(const struct control *control)
 	return NULL;
 }
 
+/* The name by which we reach the same directory ourselves; it is another, or none, in a container. */
+static char *own_name(int fd, const char *through_fd)
+{
+	char name[PATH_MAX];
+	ssize_t length = readlink(through_fd, name, sizeof(name) - 1);
+	struct stat here, there;
+
+	if (length < 0)
+		return NULL;
+	name[length] = '\0';
+	if (fstat(fd, &there) || stat(name, &here) || here.st_dev != there.st_dev || here.st_ino != there.st_ino)
+		return NULL;
+	return xstrdup(name);
+}
+
+/* path begins with /proc/PID/root, which ends with the process; an open directory does not. */
+static int hold_directory(struct control *control)
+{
+	const char *slash = strrchr(control->path, '/');
+	char *parent = slash ? xmemdup0(control->path, slash - control->path) : xstrdup(".");
+	char *through_fd;
+
+	control->directory_fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (control->directory_fd < 0) {
+		log_error("cannot open the extension's directory %s: %s", parent, strerror(errno));
+		free(parent);
+		return -1;
+	}
+	free(parent);
+	through_fd = xasprintf("/proc/self/fd/%d", control->directory_fd);
+	control->directory = own_name(control->directory_fd, through_fd);
+	if (control->directory)
+		free(through_fd);
+	else
+		control->directory = through_fd;
+	return 0;
+}
+
 struct control *control_open(const char *path, pid_t own_pid)
 {
 	struct control *control = xcalloc(1, sizeof(*control));
-	const char *slash = strrchr(path, '/');
 
 	control->path = xstrdup(path);
-	control->directory = slash ? xmemdup0(path, slash - path) : xstrdup(".");
+	control->directory_fd = -1;
 	control->pid = (uint32_t)own_pid;
-	if (map_file(control)) {
+	if (map_file(control) || hold_directory(control)) {
 		control_close(control);
 		return NULL;
 	}
@@ -122,6 +161,8 @@ void control_close(struct control *control)
 		return;
 	if (control->file)
 		munmap(control->file, control->size);
+	if (control->directory_fd >= 0)
+		close(control->directory_fd);
 	free(control->path);
 	free(control->directory);
 	free(control);
@@ -203,10 +244,7 @@ void control_base(const struct control *control, char out[PGT_BASE_SIZE])
 		*at = '_';
 }
 
-char *control_record_path(const struct control *control)
+char *control_record_path(const struct control *control, const char *base)
 {
-	char base[PGT_BASE_SIZE];
-
-	control_base(control, base);
 	return xasprintf("%s/%s.rec", control->directory, base);
 }

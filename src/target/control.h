@@ -40,7 +40,7 @@ void control_heartbeat(struct control *control);
 void control_stop(struct control *control);
 /* The running or last trace's name ("pg_trace_12345_1699123456"); copied to out. */
 void control_base(const struct control *control, char out[PGT_BASE_SIZE]);
-/* Its record file, to open; the caller frees. */
-char *control_record_path(const struct control *control);
+/* The record file of the trace base, to open; the caller frees. */
+char *control_record_path(const struct control *control, const char *base);
 
 #endif

@@ -178,21 +178,24 @@ static void move_waits(struct session_state *state, struct open_call *from, stru
 
 static void fill_account(struct account *account, const struct pgt_call *call, const struct open_call *sums)
 {
-	uint64_t elapsed = call->end_ns - call->start_ns;
 	bool known_cpu = !(call->flags & PGT_CALL_NO_CPU);
+	uint64_t elapsed = call->end_ns - call->start_ns;
 	uint64_t cpu = known_cpu ? call->cpu_ns : 0;
 	uint64_t runqueue = known_cpu ? call->runqueue_ns : 0;
-	int64_t room = (int64_t)(elapsed - cpu - sums->all.ns);
+	uint64_t wait = sums->all.ns, overlap = 0;
+	int64_t asleep = (int64_t)(elapsed - cpu - runqueue);
 
-	/* A woken process is still in its wait while it waits for a CPU: what fits outside counts. */
-	if (sums->all.count && (room < 0 || runqueue > (uint64_t)room))
-		runqueue = room < 0 ? 0 : (uint64_t)room;
+	if (asleep < 0)
+		asleep = 0;
+	if (known_cpu && wait > (uint64_t)asleep)
+		overlap = wait - (uint64_t)asleep;
 	*account = (struct account){
 		.elapsed_ns = (int64_t)elapsed,
 		.cpu_ns = (int64_t)cpu,
-		.wait_ns = (int64_t)sums->all.ns,
 		.runqueue_ns = (int64_t)runqueue,
-		.rest_ns = (int64_t)(elapsed - cpu - sums->all.ns - runqueue),
+		.wait_ns = (int64_t)wait,
+		.overlap_ns = (int64_t)overlap,
+		.rest_ns = (int64_t)(elapsed - cpu - runqueue - wait + overlap),
 		.waits = sums->all.count,
 		.self_waits = sums->self.count,
 		.self_wait_ns = (int64_t)sums->self.ns,

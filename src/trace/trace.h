@@ -22,16 +22,22 @@
 struct sink;
 
 /*
- * Where the time of one call went: elapsed = cpu + wait + runqueue + rest, exactly, each inclusive of nested
- * calls.  CPU that is used inside a wait (a read from the page cache is all CPU) is in cpu and in wait, and makes
- * the rest smaller by as much: a rest below zero is time that was counted in both.
+ * Where the time of one call went, each figure inclusive of nested calls:
+ *
+ *	elapsed = cpu + runqueue + wait - overlap + rest	exactly
+ *
+ * cpu, runqueue and wait are as measured.  Part of a wait is spent on a CPU (a read from the page cache is all
+ * CPU) or waiting for one (a woken process is still in its wait), and is in two of them.  The kernel's
+ * figures leave elapsed - cpu - runqueue for being asleep; what waits there are beyond that must overlap.  So overlap
+ * is the least that was counted twice, and rest is sleep that no wait explains; below zero it is the clocks' error.
  */
 struct account {
 	int64_t elapsed_ns;
 	int64_t cpu_ns;
+	int64_t runqueue_ns;
 	int64_t wait_ns;
-	int64_t runqueue_ns;	/* outside waits: never counted twice */
-	int64_t rest_ns;	/* signed: what nothing explains */
+	int64_t overlap_ns;	/* 0 <= overlap <= wait */
+	int64_t rest_ns;	/* signed */
 	uint64_t waits;		/* number of */
 	uint64_t self_waits;	/* of them, not in nested calls */
 	int64_t self_wait_ns;

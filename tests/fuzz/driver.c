@@ -133,6 +133,7 @@ int main(int argc, char **argv)
 	}
 	if (!inputs || !count) {
 		fprintf(stderr, "usage: %s [-runs=N] [-seed=N] FILE...\n", argv[0]);
+		free(inputs);
 		return 2;
 	}
 	status = run_all(inputs, count, runs);

@@ -2,8 +2,8 @@
 /*
  * Any bytes as a record file, through the reader, the model and both renderers.
  *
- * Most of the input is taken for the records behind a header that is well, since a file without one is
- * refused at once; where the input begins with the magic it is a whole file.
+ * The input is taken as a file, and, since one with a bad header is refused at once, what lies behind its
+ * header page (or all of a short input) once more as the records behind a header that is well.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -41,12 +41,16 @@ static char *with_header(const uint8_t *data, size_t size, size_t *length)
 	return file;
 }
 
-static void show(struct stmt_file *file)
+static void show(const void *bytes, size_t length)
 {
-	struct trace *trace = trace_new();
+	struct stmt_file *file = stmt_open_memory(bytes, length, "input");
+	struct trace *trace;
 	struct event ev;
 	size_t i;
 
+	if (!file)
+		return;
+	trace = trace_new();
 	for (i = 0; sink_formats[i]; i++)
 		trace_add_sink(trace, sink_open(sink_formats[i], "/dev/null"));
 	while (stmt_next(file, &ev) == 1)
@@ -54,22 +58,17 @@ static void show(struct stmt_file *file)
 	trace_apply_header(trace, stmt_header(file));
 	trace_finish(trace);
 	trace_free(trace);
+	stmt_close(file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	bool whole = size >= sizeof(PGT_MAGIC) && !memcmp(data, PGT_MAGIC, sizeof(PGT_MAGIC));
-	char *bytes = NULL;
-	size_t length = size;
-	struct stmt_file *file;
+	size_t skip = size > PGT_HEADER_SIZE ? PGT_HEADER_SIZE : 0, length;
+	char *bytes = with_header(data + skip, size - skip, &length);
 
 	log_set_hook(ignore_line, NULL);
-	if (!whole)
-		bytes = with_header(data, size, &length);
-	file = stmt_open_memory(whole ? (const void *)data : bytes, length, "input");
-	if (file)
-		show(file);
-	stmt_close(file);
+	show(data, size);
+	show(bytes, length);
 	free(bytes);
 	return 0;
 }

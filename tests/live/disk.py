@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 from harness import Trace, Tracer, check, cluster, equal, main, need, traced, wait_for
 
@@ -38,6 +39,15 @@ def end(tracer):
     if tracer.process.poll() is None:
         tracer.process.send_signal(signal.SIGINT)
     need(tracer.wait() in (0, 1), f"the collector ended with {tracer.process.returncode}")
+
+
+def fill(path):
+    """Takes all the space that there is."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):
+        while os.write(fd, b"x" * 4096):
+            pass
+    os.close(fd)
 
 
 def set_output(server, where):
@@ -85,10 +95,8 @@ def disk_has_room_again():
         filler = os.path.join(where, "filler")
         s = server.session()
         with traced(s) as t:
-            with open(filler, "wb") as f, contextlib.suppress(OSError):
-                while True:
-                    f.write(b"x" * 65536)
-                    f.flush()
+            s.run("SELECT 'before it is full'")
+            fill(filler)
             many_statements(s)
             os.unlink(filler)
             for _ in range(20):         # it tries again about once a second
@@ -104,6 +112,7 @@ def directory_is_removed():
         s = server.session()
         with traced(s) as t:
             s.run("SELECT 'before' AS marker")
+            time.sleep(0.3)             # the collector has opened the record file
             shutil.rmtree(server.traces)
             equal(s.run("SELECT 'while gone' AS marker"), [("while gone",)], "answer")
         equal(len(t.trace.execs("while gone")), 1, "the file is open, nothing need be lost")

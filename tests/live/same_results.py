@@ -87,6 +87,18 @@ def workload(s):
 NOISE = re.compile(rb"(Buffers|Planning|I/O Timings|Memory Usage).*")
 
 
+def without_noise(kind, body):
+    """In a RowDescription, the tables' oids."""
+    if kind != b"T":
+        return kind, NOISE.sub(b"", body)
+    at, columns = 2, []
+    while at < len(body):
+        end = body.index(b"\0", at) + 1
+        columns.append((body[at:end], body[end + 4:end + 18]))
+        at = end + 18
+    return kind, columns
+
+
 def transcript(server, extension, tracer_args=None, sql_level=None, **settings):
     """The whole workload in a fresh database; what the server answered."""
     boss = server.session(extension=False)
@@ -103,7 +115,7 @@ def transcript(server, extension, tracer_args=None, sql_level=None, **settings):
         tracer = Tracer(s.pid, *tracer_args)
     s.transcript = []
     workload(s)
-    answers = [(kind, NOISE.sub(b"", body)) for kind, body in s.transcript]
+    answers = [without_noise(kind, body) for kind, body in s.transcript]
     trace = tracer.end() if tracer else None
     s.close()
     return answers, trace

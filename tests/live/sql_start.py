@@ -37,7 +37,7 @@ SELECT pg_trace_stop_trace();
         for word in ("SELECT count(*) FROM employees WHERE salary > 50000", "Seq Scan on", "division by zero", "EXEC #",
                      "PARSE #", "End of trace"):
             need(word in readable, f"'{word}' is not in the readable trace")
-        need("WAIT #" not in readable, "waits without a collector")
+        need("\nWAIT #" not in readable, "waits without a collector")
         equal(stat.S_IMODE(os.stat(name).st_mode), 0o600, "mode of the trace")
         equal(stat.S_IMODE(os.stat(os.path.dirname(name)).st_mode), 0o700, "mode of its folder")
         equal("division by zero" in done.stderr, True, "psql's own error")
