@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from harness import HERE, ROOT, Skip, Trace, check, cluster, equal, main, need, run_collector, text, traced, wait_for
+from harness import HERE, ROOT, Skip, Trace, check, cluster, equal, main, need, run_collector, text, told, traced, wait_for
 
 MS = 1_000_000
 VERSION = int(os.environ["PGT_VERSION"])
@@ -17,11 +17,6 @@ SERVER = os.path.join(ROOT, f"usr/lib/postgresql/{VERSION}/bin/postgres")
 WAITS_TAB = os.path.join(HERE, "../../src/trace/waits.tab")
 CLASSES = {0x01: "LWLock", 0x03: "Lock", 0x04: "BufferPin", 0x05: "Activity", 0x06: "Client", 0x07: "Extension",
            0x08: "IPC", 0x09: "Timeout", 0x0A: "IO", 0x0B: "InjectionPoint"}
-
-
-def outside(path):
-    """A path that the server told, as it is named out here."""
-    return ROOT + path
 
 
 def note(line):
@@ -161,7 +156,8 @@ def cold_scan_through_io_workers():
         trace, calls, blocks = scan(server)
     own, others = trace.waits("DataFileRead"), trace.waits("AioIoCompletion")
     note(f"{blocks} blocks, {calls} own reads, {len(own)} DataFileRead, {len(others)} AioIoCompletion")
-    equal(len(own), calls, "DataFileRead waits against the backend's own read calls")
+    # The kernel counts the signal that ends a wait as a read too, where it comes through a signalfd.
+    need(len(own) <= calls <= len(own) + len(others), f"{len(own)} own reads and {len(others)} waits, {calls} calls")
     need(others, "the scan never waited for another process's I/O")
     equal({w["type"] for w in others}, {"IPC"}, "type of AioIoCompletion")
     (run,) = trace.execs("FROM big")
@@ -212,7 +208,8 @@ def statement_with_all_its_records():
     for c in trace.calls():
         if "account" in c:
             a = c["account"]
-            equal(sum(a.get(k, 0) for k in ("cpu_ns", "wait_ns", "runqueue_ns", "rest_ns")), a["elapsed_ns"], f"account of {c}")
+            parts = sum(a.get(k, 0) for k in ("cpu_ns", "wait_ns", "runqueue_ns", "rest_ns"))
+            equal(parts - a.get("overlap_ns", 0), a["elapsed_ns"], f"account of {c}")
 
 
 @check
@@ -244,9 +241,9 @@ def trace_from_sql_is_printed_by_the_server():
         name = s.run("SELECT pg_trace_start_trace()")[0][0]
         s.run("SELECT 'kept' AS marker")
         equal(s.run("SELECT pg_trace_stop_trace()")[0][0], name, "name of the trace")
-        readable = text(wait_for(lambda: glob.glob(outside(name)), "the readable trace")[0])
+        readable = text(wait_for(lambda: glob.glob(told(name)), "the readable trace")[0])
         need("'kept' AS marker" in readable and "End of trace" in readable, "the readable trace is not whole")
-        equal(len(Trace(outside(name).replace(".trc", ".rec")).execs("'kept' AS marker")), 1, "executions")
+        equal(len(Trace(told(name).replace(".trc", ".rec")).execs("'kept' AS marker")), 1, "executions")
 
 
 @check
