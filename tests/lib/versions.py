@@ -159,7 +159,7 @@ def cold_scan_through_io_workers():
     # The kernel counts the signal that ends a wait as a read too, where it comes through a signalfd.
     need(len(own) <= calls <= len(own) + len(others), f"{len(own)} own reads and {len(others)} waits, {calls} calls")
     need(others, "the scan never waited for another process's I/O")
-    equal({w["type"] for w in others}, {"IPC"}, "type of AioIoCompletion")
+    equal({w["type"] for w in others}, {"IO"}, "type of AioIoCompletion")
     (run,) = trace.execs("FROM big")
     need(sum(w["elapsed_ns"] for w in own + others) <= run["elapsed_ns"], "the waits are longer than their statement")
 
