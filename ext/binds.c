@@ -257,14 +257,14 @@ try_print(BindValue *v)
 	MemoryContext old = CurrentMemoryContext;
 	volatile bool good = true;
 
-	session_suspend(true);
+	trace_suspended = true;
 	PG_TRY();
 	{
 		print(v);
 	}
 	PG_CATCH();
 	{
-		session_suspend(false);
+		trace_suspended = false;
 		if (is_operator_intervention(geterrcode()))
 			PG_RE_THROW();
 		MemoryContextSwitchTo(old);
@@ -272,7 +272,7 @@ try_print(BindValue *v)
 		good = false;
 	}
 	PG_END_TRY();
-	session_suspend(false);
+	trace_suspended = false;
 	return good;
 }
 
@@ -287,16 +287,16 @@ try_print_in_subtransaction(BindValue *v)
 	ResourceOwner owner = CurrentResourceOwner;
 	bool		good;
 
-	session_suspend(true);
+	trace_suspended = true;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(old);
 	good = try_print(v);
-	session_suspend(true);
+	trace_suspended = true;
 	if (good)
 		ReleaseCurrentSubTransaction();
 	else
 		RollbackAndReleaseCurrentSubTransaction();
-	session_suspend(false);
+	trace_suspended = false;
 	MemoryContextSwitchTo(old);
 	CurrentResourceOwner = owner;
 	return good;

@@ -78,7 +78,7 @@ calls_find_depth(const char *source)
 void
 calls_trace_begins(void)
 {
-	last_end = record_header()->start_mono_ns;
+	last_end = clock_mono_ns();
 	unseen_depth = innermost == NULL ? 1 : 0;
 	unseen_start = GetCurrentStatementStartTimestamp();
 }
@@ -89,6 +89,14 @@ calls_trace_ends(void)
 	for (Frame *f = innermost; f != NULL; f = f->outer)
 		if (f->trace == trace_id && f->call != NULL)
 			call_end(f->call, NULL, PGT_CALL_OPEN);
+}
+
+void
+calls_abandon(void)
+{
+	for (; innermost != NULL; innermost = innermost->outer)
+		if (innermost->trace == trace_id)
+			call_end(innermost->call, NULL, PGT_CALL_ERROR);
 }
 
 /* --- figures ---------------------------------------------------------------- */

@@ -58,7 +58,7 @@ extern int	calls_depth(void);
 /* The innermost running call, NULL if none. */
 extern const Call *calls_running(void);
 
-/* When the last call ended, clock_mono_ns(); the trace's start if none has. */
+/* When the last call ended, clock_mono_ns(); when the trace was set up if none has. */
 extern uint64 calls_last_end(void);
 
 /*
@@ -95,6 +95,9 @@ extern void frame_fail(Frame *frame);
  * is, NULL if the trace is begun by a function.
  */
 extern void calls_find_depth(const char *source);
+
+/* The process exits within its calls: no PG_CATCH will pop their frames. */
+extern void calls_abandon(void);
 
 /* The trace begins, ends: what runs is forgotten, ended with PGT_CALL_OPEN. */
 extern void calls_trace_begins(void);

@@ -295,6 +295,7 @@ slot_request(struct pgt_slot *slot, enum pgt_request request, uint32 level,
 {
 	slot->request = request;
 	slot->request_level = level;
+	memset(slot->base, 0, sizeof(slot->base));
 	if (base != NULL)
 		strlcpy(slot->base, base, sizeof(slot->base));
 	slot->heartbeat_ns = 0;

@@ -106,7 +106,7 @@ copy_and_write(void)
 static void
 on_report(void *arg)
 {
-	if (trace_id == 0)
+	if (trace_id == 0 || trace_suspended)
 		return;
 	if (geterrcode() == ERRCODE_OUT_OF_MEMORY)
 		write_out_of_memory();

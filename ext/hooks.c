@@ -21,6 +21,7 @@
 #include "hooks.h"
 #include "queries.h"
 #include "record_file.h"
+#include "requests.h"
 #include "session.h"
 
 static post_parse_analyze_hook_type next_parse;
@@ -44,10 +45,9 @@ write_parse(uint32 cursor)
 	int64		age_us = GetCurrentTimestamp() - GetCurrentStatementStartTimestamp();
 	uint64		age = (uint64) Max(age_us, 0) * 1000;
 	uint64		start = age < now ? now - age : 0;
-	uint64		begin = record_header()->start_mono_ns;
-	uint32		flags = start < begin ? PGT_CALL_LATE : 0;
+	uint32		flags = start < record_header()->start_mono_ns ? PGT_CALL_LATE : 0;
 
-	start = Max(start, Max(begin, calls_last_end()));
+	start = Max(start, calls_last_end());
 	call_write_times(PGT_CALL_PARSE, cursor, flags, Min(start, now), now);
 }
 

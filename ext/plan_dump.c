@@ -282,12 +282,14 @@ plan_write(QueryDesc *desc, uint32 cursor, uint64 hash)
 	{
 		Walk		walk;
 
+		trace_suspended = true;
 		MemoryContextSwitchTo(scratch);
 		make_body(&walk, desc, hash);
 		written = write_body(&walk, cursor);
 	}
 	PG_CATCH();
 	{
+		trace_suspended = false;
 		MemoryContextSwitchTo(old);
 		if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION)
 			PG_RE_THROW();
@@ -295,6 +297,7 @@ plan_write(QueryDesc *desc, uint32 cursor, uint64 hash)
 		record_write_note("a plan could not be described", clock_mono_ns());
 	}
 	PG_END_TRY();
+	trace_suspended = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
 	return written;

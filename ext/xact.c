@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "storage/ipc.h"
 
 #include "calls.h"
 #include "clock.h"
@@ -43,6 +44,8 @@ on_xact(XactEvent event, void *arg)
 	if (trace_id == 0 || event >= lengthof(records) || records[event] == 0)
 		return;
 	errors_settled();
+	if (proc_exit_inprogress)
+		calls_abandon();
 	queries_settle(NULL);
 	if (event == XACT_EVENT_ABORT)
 		queries_abort(TopSubTransactionId);
@@ -53,7 +56,8 @@ static void
 on_subxact(SubXactEvent event, SubTransactionId id, SubTransactionId parent,
 		   void *arg)
 {
-	if (trace_id == 0)
+	/* One that is ours does not concern the reader. */
+	if (trace_id == 0 || trace_suspended)
 		return;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
