@@ -193,6 +193,13 @@ def definitions(pid):
         return [line for line in f if re.search(rf"\bpgtrace_{pid}_", line)]
 
 
+def orphans():
+    """Groups in uprobe_events whose collector is no more."""
+    with open(os.path.join(TRACEFS, "uprobe_events"), encoding="utf-8") as f:
+        groups = {m.group(0, 1) for m in re.finditer(r"\bpgtrace_(\d+)_\w+", f.read())}
+    return sorted(group for group, pid in groups if not os.path.exists(f"/proc/{pid}"))
+
+
 # --- trace
 
 def told(path):
