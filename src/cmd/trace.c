@@ -356,7 +356,7 @@ static int finish(struct tracer *t, enum ending ending)
 
 static int run(struct tracer *t)
 {
-	struct attach_options how = { t->options.at_stores, t->options.ring_pages };
+	struct attach_options how = { t->options.at_stores, !t->options.no_objects, t->options.ring_pages };
 
 	if (attachment_open(&t->at, t->options.pid, &how) ||
 	    extension_open(&t->ext, &t->at.target, t->options.level))

@@ -316,6 +316,13 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	return -1;
 }
 
+int probe_set_lock_work(struct probe_set *set, pid_t pid, const struct lock_work *work)
+{
+	uint32_t key = (uint32_t)pid;
+
+	return bpf_map_update(set->loaded.maps[MAP_LOCK], &key, work);
+}
+
 bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out)
 {
 	uint32_t key = (uint32_t)pid;
@@ -339,6 +346,7 @@ void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 	if (last)
 		probe_set_state(set, pid, last);
 	bpf_map_delete(set->loaded.maps[MAP_STATE], &key);
+	bpf_map_delete(set->loaded.maps[MAP_LOCK], &key);
 	if (task->has_scratch)
 		bpf_map_delete(set->loaded.maps[MAP_SCRATCH], &key);
 	free(task->fds);

@@ -53,6 +53,11 @@ int probe_set_define(struct probe_set *set, const char *path, const struct probe
  */
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
 		     size_t *failed);
+/*
+ * For PROGRAM_LOCK on pid: what it must know (struct lock_work's first part).  Before probe_set_attach, or lock waits
+ * tell nothing.  0 or -errno.
+ */
+int probe_set_lock_work(struct probe_set *set, pid_t pid, const struct lock_work *work);
 /* Reads the task's state; false: no entry. */
 bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out);
 /* Closes pid's probes and fills *last with its last state if not NULL. */

@@ -32,7 +32,9 @@ struct event {
 const char *event_check(const struct event *ev);
 
 /* The parts behind a fixed body, for bodies that event_check has passed. */
-const char *event_text(const struct event *ev, size_t *length);	/* of TEXT, NOTE; message of ERROR */
+const char *event_text(const struct event *ev, size_t *length);	/* of TEXT, NOTE, BLOCKER; message of ERROR */
+/* What a WAIT was for; NULL: not known. */
+const struct pgt_object *event_object(const struct event *ev);
 const char *event_error_statement(const struct event *ev, size_t *length);
 /*
  * Walks the entries of WAIT_NAMES, BINDS and PLAN: *at begins at 0; gives the fixed entry

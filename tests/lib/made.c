@@ -102,7 +102,7 @@ void made_wait(struct made *made, uint32_t event, uint64_t start_ns, uint64_t en
 {
 	struct pgt_wait wait = { .event = event, .start_ns = start_ns };
 
-	made_add(made, PGT_WAIT, 0, 0, end_ns, &wait, sizeof(wait), NULL, 0);
+	made_add(made, PGT_WAIT, 0, 0, end_ns, &wait, PGT_WAIT_SHORT, NULL, 0);
 }
 
 void made_end(struct made *made, uint64_t time_ns)
