@@ -32,6 +32,7 @@
 #include "printer.h"
 #include "queries.h"
 #include "record_file.h"
+#include "relations.h"
 #include "session.h"
 #include "slots.h"
 #include "wait_names.h"
@@ -231,6 +232,7 @@ session_end(enum pgt_end_reason reason)
 	record_file_close();
 	cputime_close();
 	cursors_forget();
+	relations_forget();
 	trace_id = 0;
 	if (slot != NULL)
 	{
