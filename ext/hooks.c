@@ -22,6 +22,7 @@
 #include "queries.h"
 #include "record_file.h"
 #include "relations.h"
+#include "requests.h"
 #include "session.h"
 
 static post_parse_analyze_hook_type next_parse;

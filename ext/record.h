@@ -102,6 +102,7 @@ enum pgt_kind {
 	PGT_WAIT,		/* struct pgt_wait: from the collector */
 	PGT_NOTE,		/* struct pgt_note: a line for the trace's reader */
 	PGT_END,		/* struct pgt_end: of this process's trace */
+	PGT_WATCH,		/* struct pgt_watch: a collector sees its waits from here on */
 	PGT_RELATION,		/* struct pgt_relation: the name of a relation that files and locks are of */
 	PGT_BLOCKER,		/* struct pgt_blocker: a lock wait begins: who is in its way; from the collector */
 	PGT_KINDS
@@ -300,6 +301,7 @@ enum pgt_loss_reason {
 	PGT_LOSS_BAD_SAMPLE,	/* a sample that makes no sense */
 	PGT_LOSS_BAD_RECORD,	/* damage in a record file */
 	PGT_LOSS_LATE,		/* came after its time was printed; shown out of order */
+	PGT_LOSS_UNTOLD,	/* counted in a file's header; no record in it says why */
 	PGT_LOSS_REASONS
 };
 
@@ -309,6 +311,7 @@ struct pgt_loss {
 	uint32_t cpu;		/* of the ring, for PGT_LOSS_RING */
 	uint64_t count;		/* records or samples */
 	uint64_t bytes;		/* 0 where not known */
+	uint64_t until_ns;	/* lost between time_ns and this; 0: not known when */
 };
 
 #define PGT_WAIT_NO_START 1u	/* began before the trace; start_ns is when that began */
@@ -389,6 +392,12 @@ struct pgt_relation {
 	uint16_t name_length;
 };
 
+/* length bytes of UTF-8 text, one line, follow: how the waits are caught.  Before time_ns nobody looked. */
+struct pgt_watch {
+	uint32_t length;
+	uint32_t unused;
+};
+
 /* length bytes of UTF-8 text, one line, follow. */
 struct pgt_note {
 	uint32_t length;
@@ -400,6 +409,7 @@ enum pgt_end_reason {
 	PGT_END_EXIT,		/* the backend left */
 	PGT_END_KILLED,		/* the backend died without a word */
 	PGT_END_COLLECTOR_GONE,	/* no heartbeat from the collector that asked */
+	PGT_END_GONE,		/* the backend is no more; nobody knows how it ended */
 };
 
 struct pgt_end {

@@ -129,6 +129,16 @@ void objects_plan(const struct target *target, const struct image *image, struct
 	plan_locks(target, image, out);
 }
 
+void objects_of_wait(const struct task_state *state, struct pgt_object *out)
+{
+	uint32_t n = state->event - state->object_base;
+
+	memset(out, 0, sizeof(*out));
+	/* As kernel/wait.c does when it ends. */
+	if (n < 32 && state->object_events & 1u << n)
+		*out = state->object;
+}
+
 void objects_describe(const struct objects *objects, struct strbuf *out)
 {
 	if (!objects->has_files)

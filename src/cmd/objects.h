@@ -29,6 +29,8 @@ struct objects {
 
 /* Fills *out; what the server does not have is left out. */
 void objects_plan(const struct target *target, const struct image *image, struct objects *out);
+/* What the wait under way is for; kind NONE: not known. */
+void objects_of_wait(const struct task_state *state, struct pgt_object *out);
 /* For the trace's reader: what it will not find, one clause, "" where all is there. */
 void objects_describe(const struct objects *objects, struct strbuf *out);
 

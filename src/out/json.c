@@ -316,6 +316,7 @@ static void json_loss(struct jsonw *w, const struct trace_event *te)
 		[PGT_LOSS_BAD_SAMPLE] = "bad_sample",
 		[PGT_LOSS_BAD_RECORD] = "bad_record",
 		[PGT_LOSS_LATE] = "late",
+		[PGT_LOSS_UNTOLD] = "untold",
 	};
 	const struct pgt_loss *loss = te->event->body;
 
@@ -323,6 +324,7 @@ static void json_loss(struct jsonw *w, const struct trace_event *te)
 	json_u64(w, "cpu", loss->cpu);
 	json_u64(w, "count", loss->count);
 	json_u64(w, "bytes", loss->bytes);
+	json_u64(w, "until_ns", event_loss_until(te->event));
 }
 
 static void json_blockers(struct jsonw *w, const struct pgt_object *object)
@@ -420,6 +422,7 @@ static void json_end(struct jsonw *w, const struct trace_event *te)
 		[PGT_END_EXIT] = "exit",
 		[PGT_END_KILLED] = "killed",
 		[PGT_END_COLLECTOR_GONE] = "collector_gone",
+		[PGT_END_GONE] = "gone",
 	};
 	const struct session *session = te->session;
 
@@ -448,6 +451,7 @@ static const struct {
 	[PGT_WAIT]	 = { "wait",	   json_wait },
 	[PGT_NOTE]	 = { "note",	   json_note },
 	[PGT_END]	 = { "end",	   json_end },
+	[PGT_WATCH]	 = { "watch",	   json_note },
 	[PGT_RELATION]	 = { "relation",   json_relation },
 	[PGT_BLOCKER]	 = { "blocker",	   json_blocker },
 };

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "probe/event.h"
@@ -26,6 +27,7 @@ struct task {
 	int *fds;		/* of the first count events; -1: did not open */
 	size_t count;
 	bool has_scratch;
+	uint64_t watched_ns;	/* when its state entry was made */
 };
 
 struct probe_set {
@@ -178,19 +180,20 @@ static struct task *add_task(struct probe_set *set, pid_t pid)
  * Only when all probes are in place: the programs pass over a task without an entry, so no
  * wait is seen to begin whose end has no probe yet.  The wait under way is read as late as can be.
  */
-static int watch(const struct probe_set *set, pid_t pid, const struct task_state *state)
+static int watch(const struct probe_set *set, struct task *task, const struct task_state *state)
 {
 	struct task_state now = *state;
 	struct iovec here = { &now.event, sizeof(now.event) };
 	struct iovec there = { (void *)(uintptr_t)now.wait_event_addr, sizeof(now.event) };
-	uint32_t key = (uint32_t)pid;
+	uint32_t key = (uint32_t)task->pid;
 	int error;
 
-	if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(now.event))
+	task->watched_ns = clock_mono_ns();
+	if (process_vm_readv(task->pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(now.event))
 		now.event = state->event;
 	error = bpf_map_update(set->loaded.maps[MAP_STATE], &key, &now);
 	return !error ? 0 : log_error("process %d cannot be added to those traced: %s "
-				      "(at most %d)", (int)pid, strerror(-error), STATE_TASKS);
+				      "(at most %d)", (int)task->pid, strerror(-error), STATE_TASKS);
 }
 
 /* One descriptor an event and one an event and task. */
@@ -309,7 +312,7 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	if (!opened.good && opened.failed)
 		log_error("no probe could be set on process %d: %s", (int)pid,
 			  attach_hint(opened.error));
-	else if (!is_new || !watch(set, pid, state))
+	else if (!is_new || !watch(set, task, state))
 		return 0;
 	if (is_new)
 		probe_set_detach(set, pid, NULL);
@@ -330,6 +333,22 @@ bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *
 	return bpf_map_lookup(set->loaded.maps[MAP_STATE], &key, out) == 0;
 }
 
+uint64_t probe_set_watched_ns(const struct probe_set *set, pid_t pid)
+{
+	const struct task *task = find_task(set, pid);
+
+	return task ? task->watched_ns : 0;
+}
+
+void probe_set_unwatch(struct probe_set *set, pid_t pid, struct task_state *last)
+{
+	uint32_t key = (uint32_t)pid;
+
+	if (last)
+		probe_set_state(set, pid, last);
+	bpf_map_delete(set->loaded.maps[MAP_STATE], &key);
+}
+
 void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 {
 	struct task *task = find_task(set, pid);
@@ -340,12 +359,10 @@ void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 		memset(last, 0, sizeof(*last));
 	if (!task)
 		return;
+	probe_set_unwatch(set, pid, last);
 	for (i = 0; i < task->count; i++)
 		if (task->fds[i] >= 0)
 			close(task->fds[i]);
-	if (last)
-		probe_set_state(set, pid, last);
-	bpf_map_delete(set->loaded.maps[MAP_STATE], &key);
 	bpf_map_delete(set->loaded.maps[MAP_LOCK], &key);
 	if (task->has_scratch)
 		bpf_map_delete(set->loaded.maps[MAP_SCRATCH], &key);

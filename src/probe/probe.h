@@ -31,9 +31,10 @@ const char *tracefs_path(void);
 
 /*
  * Removes definitions that a collector which is no more left behind.  Returns how many, or
- * -errno.  Definitions of living collectors, and everything not ours, stay.
+ * -errno.  Definitions of living collectors, and everything not ours, stay.  One that is still in use (the
+ * killed one is being taken down) is tried again for patience_ms.
  */
-int probe_sweep_orphans(void);
+int probe_sweep_orphans(unsigned patience_ms);
 
 /* Maps made, programs loaded and verified.  NULL after one log_error line. */
 struct probe_set *probe_set_new(void);
@@ -53,6 +54,8 @@ int probe_set_define(struct probe_set *set, const char *path, const struct probe
  */
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
 		     size_t *failed);
+/* CLOCK_MONOTONIC ns just before pid's waits began to be seen; 0: it is not attached. */
+uint64_t probe_set_watched_ns(const struct probe_set *set, pid_t pid);
 /*
  * For PROGRAM_LOCK on pid: what it must know (struct lock_work's first part).  Before probe_set_attach, or lock waits
  * tell nothing.  0 or -errno.
@@ -60,6 +63,11 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 int probe_set_lock_work(struct probe_set *set, pid_t pid, const struct lock_work *work);
 /* Reads the task's state; false: no entry. */
 bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out);
+/*
+ * From this moment on nothing of pid is seen any more; its last state goes to *last if that is not NULL
+ * (left as it is where there is none).  Closing many probes takes long, and they do not close at once.
+ */
+void probe_set_unwatch(struct probe_set *set, pid_t pid, struct task_state *last);
 /* Closes pid's probes and fills *last with its last state if not NULL. */
 void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last);
 /* The map that ring_open() plugs its rings into. */
