@@ -28,7 +28,8 @@
  * That is what pg_blocking_pids() says (GetBlockerStatusData in lock.c, pg_blocking_pids in lockfuncs.c).  Up to
  * PostgreSQL 16 ProcSleep is entered with the lock's partition locked, so the lists stand still; from 17
  * on they may move while they are walked.  Every read is of user memory and may fail, every loop is bounded: what
- * moves costs the answer ("unknown"), nothing else.
+ * moves costs the answer ("unknown"), nothing else.  The same is true of a page of shared memory that the session has
+ * not touched yet; the collector touches most of them for it (src/cmd/objects.c).
  *
  * The structures' parts that are named by number here are the same in PostgreSQL 13 to 18 (storage/lock.h,
  * storage/proc.h, utils/backend_status.h); what differs is in struct lock_work.  SHM_QUEUE (to 15) and dlist_node

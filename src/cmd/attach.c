@@ -94,6 +94,7 @@ static void plan_objects(struct attachment *at)
 	objects_plan(&at->target, at->image, objects);
 	memcpy(at->probes + at->probe_count, objects->probes, objects->probe_count * sizeof(*objects->probes));
 	at->probe_count += objects->probe_count;
+	objects_touch(&at->target, at->image, objects);
 	at->has_objects = true;
 }
 

@@ -7,6 +7,9 @@
 #include "trace/waitnames.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PAGE 4096
+#define TOUCH_MOST (UINT64_C(64) << 20)
+#define ENTRY_TEXT 248		/* PgBackendStatus.st_activity_raw, as in kernel/lock.c */
 
 /*
  * Functions of src/backend/storage/smgr/md.c, by what their arguments are (storage/md.h of each version).  One that
@@ -33,20 +36,23 @@ static const struct {
 };
 
 /*
- * Offsets in PGPROC (storage/proc.h) and the size of PgBackendStatus (utils/backend_status.h; pgstat.h in 13),
- * as offsetof and sizeof say with the headers of 13, 15, 17 and 18 on 64-bit Linux.  14 and 16 have the fields of 15
+ * Offsets in PGPROC and PROC_HDR and the size of PGPROC (storage/proc.h), and the size of PgBackendStatus
+ * (utils/backend_status.h; pgstat.h in 13), as offsetof and sizeof say with the headers of 13, 15, 17 and 18 on 64-bit
+ * Linux.  14 and 16 have the fields of 15
  * up to the last that is used here.
  */
 static const struct layout {
 	int version;
-	uint32_t pid, number, wait_mode, leader, entry_size;
+	uint32_t pid, number, wait_mode, leader, entry_size, proc_size;
+	uint32_t count;		/* PROC_HDR.allProcCount, behind allProcs, which comes first */
+	uint32_t first;		/* number of the first PgBackendStatus */
 } layouts[] = {
-	{ 13, 52, 60, 112, 816, 424 },
-	{ 14, 64, 76, 128, 840, 432 },
-	{ 15, 64, 76, 128, 840, 432 },
-	{ 16, 64, 76, 128, 840, 432 },
-	{ 17, 60, 68, 128, 848, 432 },
-	{ 18, 60, 68, 128, 792, 440 },
+	{ 13, 52, 60, 112, 816, 424, 856, 16, 1 },
+	{ 14, 64, 76, 128, 840, 432, 880, 32, 1 },
+	{ 15, 64, 76, 128, 840, 432, 880, 32, 1 },
+	{ 16, 64, 76, 128, 840, 432, 880, 32, 1 },
+	{ 17, 60, 68, 128, 848, 432, 888, 32, 0 },
+	{ 18, 60, 68, 128, 792, 440, 832, 32, 0 },
 };
 
 #define M(mode) (1u << (mode))
@@ -118,8 +124,67 @@ static void plan_locks(const struct target *target, const struct image *image, s
 	work->proc_leader = layouts[i].leader;
 	work->entry_size = layouts[i].entry_size;
 	memcpy(work->conflicts, conflicts, sizeof(conflicts));
+	out->proc_size = layouts[i].proc_size;
+	out->count_at = layouts[i].count;
+	out->first_number = layouts[i].first;
 	out->has_locks = true;
 	out->has_texts = work->my_entry_addr;
+}
+
+/*
+ * The program cannot wait for a page (bpf_probe_read_user), and the session has not touched the others' parts of shared
+ * memory.  To read a page from here puts it into the session's page table: a byte of each will do.
+ */
+static void touch(const struct target *target, uint64_t start, uint64_t size)
+{
+	uint64_t at = start & ~(uint64_t)(PAGE - 1);
+	char byte;
+
+	if (!start || size > TOUCH_MOST)
+		return;
+	while (at < start + size && !target_read(target, at, &byte, sizeof(byte)))
+		at += PAGE;
+}
+
+static uint64_t read_pointer(const struct target *target, uint64_t addr)
+{
+	uint64_t pointer = 0;
+
+	if (!addr || target_read(target, addr, &pointer, sizeof(pointer)))
+		return 0;
+	return pointer;
+}
+
+/* The texts lie in one piece, each as far from the next. */
+static void touch_texts(const struct target *target, uint64_t entry, const struct objects *objects, uint32_t count)
+{
+	uint64_t first = read_pointer(target, entry + ENTRY_TEXT);
+	uint64_t second = read_pointer(target, entry + objects->work.entry_size + ENTRY_TEXT);
+
+	if (first && second > first)
+		touch(target, first, (second - first) * count);
+}
+
+void objects_touch(const struct target *target, const struct image *image, const struct objects *objects)
+{
+	const struct lock_work *work = &objects->work;
+	uint64_t global = read_pointer(target, variable(target, image, "ProcGlobal"));
+	uint64_t me = read_pointer(target, work->my_proc_addr);
+	uint64_t entry = read_pointer(target, work->my_entry_addr);
+	uint32_t count = 0, number = 0;
+
+	if (!objects->has_locks || !global ||
+	    target_read(target, global + objects->count_at, &count, sizeof(count)))
+		return;
+	touch(target, read_pointer(target, global), (uint64_t)count * objects->proc_size);
+	if (!me || !entry || target_read(target, me + work->proc_number, &number, sizeof(number)))
+		return;
+	number -= objects->first_number;
+	if (number >= count)
+		return;
+	entry -= (uint64_t)number * work->entry_size;
+	touch(target, entry, (uint64_t)count * work->entry_size);
+	touch_texts(target, entry, objects, count);
 }
 
 void objects_plan(const struct target *target, const struct image *image, struct objects *out)

@@ -11,6 +11,11 @@ def waiting(look, pid, what="the session to wait for the lock"):
              == [("t",)], what)
 
 
+def shows_texts(look):
+    """Since 14 the server exports MyBEEntry."""
+    return int(look.run("SHOW server_version_num")[0][0]) >= 140000
+
+
 def lock_waits(trace):
     return [w for w in trace.waits() if w["type"] == "Lock"]
 
@@ -98,12 +103,15 @@ def row_lock_names_transaction_mode_and_blocker():
         equal(wait["object"], {"mode": "ShareLock", "xid": int(xid), "blockers": str(other.pid), "blocker_count": 1,
                                "blocker_pids": [other.pid]}, "object of the wait")
         (blocker,) = trace.of("blocker")
-        equal((blocker["blocker_pid"], blocker["ahead"], blocker["state"], blocker["sql"]),
-              (other.pid, False, "idle in transaction", "SELECT 'the last'"), "blocker")
-        need(0 < blocker["statement_start_us"] - blocker["xact_start_us"] < 60_000_000, f"times of {blocker}")
-        need(wait["start_ns"] - 50_000_000 < blocker["time_ns"] <= wait["start_ns"], "the blocker is told as the wait begins")
+        equal((blocker["blocker_pid"], blocker["ahead"]), (other.pid, False), "blocker")
         printed = text(trace.path.removesuffix(".pgt") + ".trc")
         need(f" us mode=ShareLock xid={xid} blockers={other.pid} tim=" in printed, "the readable trace does not say so")
+        if not shows_texts(look):
+            need("the statements of blockers are not known" in printed, "the head does not say so")
+            return
+        equal((blocker["state"], blocker["sql"]), ("idle in transaction", "SELECT 'the last'"), "its statement")
+        need(0 < blocker["statement_start_us"] - blocker["xact_start_us"] < 60_000_000, f"times of {blocker}")
+        need(wait["start_ns"] - 50_000_000 < blocker["time_ns"] <= wait["start_ns"], "the blocker is told as the wait begins")
         need(f"BLOCKER: pid={other.pid} holds the lock, idle in transaction xact=" in printed, "no BLOCKER line")
 
 
@@ -126,8 +134,10 @@ def table_lock_names_relation_and_queue():
         equal((o.get("rel", "public.q"), o.get("relation", int(oid)), o.get("database", int(db))),
               ("public.q", int(oid), int(db)), "the relation")
         (blocker,) = trace.of("blocker")
-        equal((blocker["ahead"], blocker["state"]), (True, "active"), "blocker")
-        need("LOCK TABLE q" in blocker["sql"], f"its statement: {blocker['sql']}")
+        equal(blocker["ahead"], True, "the blocker waits ahead")
+        if shows_texts(look):
+            equal(blocker["state"], "active", "blocker")
+            need("LOCK TABLE q" in blocker["sql"], f"its statement: {blocker['sql']}")
 
 
 @check
