@@ -38,8 +38,8 @@ static const struct {
 /*
  * Offsets in PGPROC and PROC_HDR and the size of PGPROC (storage/proc.h), and the size of PgBackendStatus
  * (utils/backend_status.h; pgstat.h in 13), as offsetof and sizeof say with the headers of 13, 15, 17 and 18 on 64-bit
- * Linux.  14 and 16 have the fields of 15
- * up to the last that is used here.
+ * Linux.  14 and 16 are rows by reading: they have the fields of 15 up to the last that is used here.  That a server is
+ * built so is seen before it is believed (is_laid_out).
  */
 static const struct layout {
 	int version;
@@ -107,6 +107,26 @@ static uint64_t variable(const struct target *target, const struct image *image,
 	return image_symbol(image, name, &symbol) ? symbol.vaddr + target_bias(target, image) : 0;
 }
 
+static uint64_t read_pointer(const struct target *target, uint64_t addr)
+{
+	uint64_t pointer = 0;
+
+	if (!addr || target_read(target, addr, &pointer, sizeof(pointer)))
+		return 0;
+	return pointer;
+}
+
+/* A fork may have other structures: the session's own process number must be found where we look for the others'. */
+static bool is_laid_out(const struct target *target, const struct lock_work *work)
+{
+	uint64_t me = read_pointer(target, work->my_proc_addr), entry = read_pointer(target, work->my_entry_addr);
+	uint32_t pid = 0, head[2] = { 0 };
+
+	if (!me || target_read(target, me + work->proc_pid, &pid, sizeof(pid)) || pid != (uint32_t)target->own_pid)
+		return false;
+	return !entry || (!target_read(target, entry, head, sizeof(head)) && head[1] == pid);
+}
+
 static void plan_locks(const struct target *target, const struct image *image, struct objects *out)
 {
 	struct lock_work *work = &out->work;
@@ -114,11 +134,13 @@ static void plan_locks(const struct target *target, const struct image *image, s
 
 	for (i = 0; i < COUNT(layouts) && layouts[i].version != target->major_version; i++)
 		;
-	work->my_proc_addr = variable(target, image, "MyProc");
-	if (i == COUNT(layouts) || !work->my_proc_addr || !add_probe(image, "ProcSleep", PROGRAM_LOCK, out))
+	if (i == COUNT(layouts))
 		return;
+	work->my_proc_addr = variable(target, image, "MyProc");
 	work->my_entry_addr = variable(target, image, "MyBEEntry");
 	work->proc_pid = layouts[i].pid;
+	if (!is_laid_out(target, work) || !add_probe(image, "ProcSleep", PROGRAM_LOCK, out))
+		return;
 	work->proc_number = layouts[i].number;
 	work->proc_wait_mode = layouts[i].wait_mode;
 	work->proc_leader = layouts[i].leader;
@@ -144,15 +166,6 @@ static void touch(const struct target *target, uint64_t start, uint64_t size)
 		return;
 	while (at < start + size && !target_read(target, at, &byte, sizeof(byte)))
 		at += PAGE;
-}
-
-static uint64_t read_pointer(const struct target *target, uint64_t addr)
-{
-	uint64_t pointer = 0;
-
-	if (!addr || target_read(target, addr, &pointer, sizeof(pointer)))
-		return 0;
-	return pointer;
 }
 
 /* The texts lie in one piece, each as far from the next. */
