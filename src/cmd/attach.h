@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "cmd/objects.h"
 #include "probe/probe.h"
 #include "ring/ring.h"
 #include "site/site.h"
@@ -17,6 +18,7 @@
 
 struct attach_options {
 	bool at_stores;		/* probe the stores themselves: slow, to compare (make bench) */
+	bool objects;		/* note what waits are for */
 	size_t ring_pages;	/* data pages of each CPU's ring, a power of two */
 };
 
@@ -29,6 +31,8 @@ struct attachment {
 	size_t probes_failed;	/* did not open */
 	size_t stepped, returns;	/* probes that are not of the cheapest kind */
 	bool has_statements;	/* pgstat_report_activity is probed */
+	bool has_objects;	/* what waits are for is noted, as objects says */
+	struct objects objects;
 	struct probe_set *set;
 	struct ring_set *rings;
 	uint64_t wait_event_addr;	/* in the target's memory */

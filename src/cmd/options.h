@@ -16,6 +16,7 @@ struct trace_options {
 	size_t ring_pages;
 	bool keep_record;	/* leave the record file with the server */
 	bool at_stores;
+	bool no_objects;	/* waits without what they were for */
 };
 
 /* Fills *options.  -1: go on; else the exit status to leave with (after --help, or a usage error's line). */

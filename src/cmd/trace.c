@@ -294,6 +294,7 @@ static void say_open_wait(struct tracer *t, const struct task_state *last, uint6
 {
 	struct pgt_wait wait = { .event = last->event, .flags = PGT_WAIT_OPEN, .start_ns = last->start_ns };
 
+	objects_of_wait(last, &wait.object);
 	if (!wait.start_ns) {
 		wait.flags |= PGT_WAIT_NO_START;
 		wait.start_ns = t->at.attached_ns;
@@ -414,7 +415,7 @@ static int finish(struct tracer *t, enum ending ending)
 
 static int run(struct tracer *t)
 {
-	struct attach_options how = { t->options.at_stores, t->options.ring_pages };
+	struct attach_options how = { t->options.at_stores, !t->options.no_objects, t->options.ring_pages };
 
 	if (attachment_open(&t->at, t->options.pid, &how) ||
 	    extension_open(&t->ext, &t->at.target, t->options.level))

@@ -3,8 +3,8 @@
 
 Waits: a sequential scan of a table that is in the page cache and not in shared buffers, so that
 nearly every page is a short wait.  The cost of one wait is the scan's slowdown divided by the waits
-that the trace counted, for probes where the site finder puts them, and for the same probes on the
-stores themselves.
+that the trace counted, for probes where the site finder puts them (with the block of each read, and
+without), and for the same probes on the stores themselves.
 
 Statements: the backend's own CPU (/proc/PID/schedstat) for a prepared SELECT of one row by its
 key, sent in batches so that the backend never sleeps; what a mode adds is the difference.
@@ -90,6 +90,7 @@ def scan_modes(server, rounds):
     s.run("CHECKPOINT")
     pin(s.pid, 1)
     modes = [ScanMode("no probe"), ScanMode("probes as placed", True),
+             ScanMode("without objects", True, "--no-objects"),
              ScanMode("probes on the stores", True, "--probe-at-stores")]
     s.run("SELECT count(*) FROM scanned")
     for _ in range(rounds):
