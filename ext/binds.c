@@ -5,10 +5,12 @@
  *
  * A value becomes text in one of three ways: the commonest types are written here,
  * text-like types are sliced without being made whole, all others go through their
- * output function, in a context that is reset afterwards.  An output function is
- * foreign code: it may raise, and may have done anything before.  So those of types
- * that are not built in run in a subtransaction, which is what cleans up after an
- * error.
+ * output function, in a context that is reset afterwards.  An output function may
+ * raise, and may have done anything before: one of a built-in type may call that of
+ * another (records, arrays), read tables (regclass), take locks.  So all run in a
+ * subtransaction, which is what cleans up after an error, but for a few that are known
+ * to do nothing but palloc(); those are called without a look into the catalogs.  A
+ * value that is stored out of line is fetched in a subtransaction too.
  *
  * The record is put together in a buffer first, because nothing that may raise can
  * happen between record_begin() and record_commit().
@@ -16,12 +18,12 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/expandeddatum.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -47,7 +49,16 @@ typedef struct BindValue
 	const char *text;			/* in the caller's memory, or in a scratch context */
 	uint32		length;			/* of text */
 	uint64		true_length;
+	const struct Printer *printer;	/* NULL: by the type's output function */
 } BindValue;
+
+typedef struct Printer
+{
+	Oid			type;
+	bool		varlena;		/* may be stored out of line */
+	void		(*print) (BindValue *v);
+	PGFunction	output;			/* for print_direct */
+} Printer;
 
 static MemoryContext scratch;	/* what a value needs; reset after each record */
 static char *buffer;			/* the record's body */
@@ -173,6 +184,29 @@ print_bool(BindValue *v)
 	set_text(v, DatumGetBool(v->datum) ? "t" : "f", 1, 1);
 }
 
+/* Too long to be made text as a whole?  Then its size is all that is told. */
+static bool
+is_too_long(BindValue *v)
+{
+	Size		stored = toast_raw_datum_size(v->datum);
+
+	if (stored <= MAX_STORED_SIZE)
+		return false;
+	set_text(v, "", 0, stored);
+	return true;
+}
+
+static void
+print_direct(BindValue *v)
+{
+	char	   *text;
+
+	if (v->printer->varlena && is_too_long(v))
+		return;
+	text = DatumGetCString(DirectFunctionCall1(v->printer->output, v->datum));
+	set_text(v, text, strlen(text), strlen(text));
+}
+
 static void
 print_by_output(BindValue *v)
 {
@@ -183,13 +217,8 @@ print_by_output(BindValue *v)
 
 	if (type_length == -1)
 	{
-		Size		stored = toast_raw_datum_size(v->datum);
-
-		if (stored > MAX_STORED_SIZE)
-		{
-			set_text(v, "", 0, stored);
+		if (is_too_long(v))
 			return;
-		}
 		v->datum = MakeExpandedObjectReadOnly(v->datum, false, type_length);
 	}
 	getTypeOutputInfo(v->type, &output, &is_varlena);
@@ -197,47 +226,60 @@ print_by_output(BindValue *v)
 	set_text(v, text, strlen(text), strlen(text));
 }
 
-typedef struct Printer
-{
-	Oid			type;
-	void		(*print) (BindValue *v);
-} Printer;
-
+/* The direct ones look at nothing but the value and settings, and use no fn_extra. */
 static const Printer printers[] = {
-	{INT4OID, print_integer},
-	{INT8OID, print_integer},
-	{TEXTOID, print_text},
-	{VARCHAROID, print_text},
-	{INT2OID, print_integer},
-	{BOOLOID, print_bool},
-	{BPCHAROID, print_text},
-	{JSONOID, print_text},
-	{XMLOID, print_text},
-	{BYTEAOID, print_bytea},
+	{INT4OID, false, print_integer, NULL},
+	{INT8OID, false, print_integer, NULL},
+	{TEXTOID, true, print_text, NULL},
+	{VARCHAROID, true, print_text, NULL},
+	{INT2OID, false, print_integer, NULL},
+	{BOOLOID, false, print_bool, NULL},
+	{NUMERICOID, true, print_direct, numeric_out},
+	{TIMESTAMPTZOID, false, print_direct, timestamptz_out},
+	{TIMESTAMPOID, false, print_direct, timestamp_out},
+	{DATEOID, false, print_direct, date_out},
+	{FLOAT8OID, false, print_direct, float8out},
+	{UUIDOID, false, print_direct, uuid_out},
+	{OIDOID, false, print_direct, oidout},
+	{BPCHAROID, true, print_text, NULL},
+	{JSONOID, true, print_text, NULL},
+	{JSONBOID, true, print_direct, jsonb_out},
+	{XMLOID, true, print_text, NULL},
+	{BYTEAOID, true, print_bytea, NULL},
+	{FLOAT4OID, false, print_direct, float4out},
+	{NAMEOID, false, print_direct, nameout},
+	{CHAROID, false, print_direct, charout},
+	{TIMEOID, false, print_direct, time_out},
+	{TIMETZOID, false, print_direct, timetz_out},
+	{INTERVALOID, false, print_direct, interval_out},
+	{INETOID, true, print_direct, inet_out},
+	{CIDROID, true, print_direct, cidr_out},
+	{BITOID, true, print_direct, bit_out},
+	{VARBITOID, true, print_direct, varbit_out},
+	{XIDOID, false, print_direct, xidout},
+	{TIDOID, false, print_direct, tidout},
+	{UNKNOWNOID, false, print_direct, unknownout},
 };
+
+static const Printer *
+printer_of(Oid type)
+{
+	for (int i = 0; i < lengthof(printers); i++)
+		if (printers[i].type == type)
+			return &printers[i];
+	return NULL;
+}
 
 static void
 print(BindValue *v)
 {
-	for (int i = 0; i < lengthof(printers); i++)
-	{
-		if (printers[i].type == v->type)
-		{
-			printers[i].print(v);
-			return;
-		}
-	}
-	print_by_output(v);
+	if (v->printer != NULL)
+		v->printer->print(v);
+	else
+		print_by_output(v);
 }
 
 /* --- errors of output functions --------------------------------------------- */
-
-/* Cancel, shutdown: not the value's fault. */
-static bool
-is_operator_intervention(int sqlstate)
-{
-	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION;
-}
 
 static void
 value_failed(BindValue *v)
@@ -250,68 +292,113 @@ value_failed(BindValue *v)
 	record_header()->failed_values++;
 }
 
-/* Prints; returns false after an error, which is flushed unless it is an operator's. */
+/*
+ * In PG_CATCH: the error is gone.  Returned if it is a cancel, which is not the
+ * value's fault and must be raised again.
+ */
+static ErrorData *
+take_error(MemoryContext context)
+{
+	ErrorData  *cancel = NULL;
+
+	MemoryContextSwitchTo(context);
+	if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION)
+		cancel = CopyErrorData();
+	FlushErrorState();
+	return cancel;
+}
+
+/* Prints; false after an error, *cancel as take_error() gives it. */
 static bool
-try_print(BindValue *v)
+try_print(BindValue *v, ErrorData **cancel)
 {
 	MemoryContext old = CurrentMemoryContext;
-	volatile bool good = true;
+	volatile bool good = false;
 
-	trace_suspended = true;
 	PG_TRY();
 	{
 		print(v);
+		good = true;
 	}
 	PG_CATCH();
 	{
-		trace_suspended = false;
-		if (is_operator_intervention(geterrcode()))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(old);
-		FlushErrorState();
-		good = false;
+		*cancel = take_error(old);
 	}
 	PG_END_TRY();
-	trace_suspended = false;
 	return good;
 }
 
 /*
  * The same in a subtransaction, which undoes what the output function had done when
- * it raised.
+ * it raised.  Whatever happens, the subtransaction is no more afterwards: an exception
+ * block of the user's, which may catch a cancel, would otherwise roll back ours for
+ * its own.
  */
 static bool
-try_print_in_subtransaction(BindValue *v)
+try_print_in_subtransaction(BindValue *v, ErrorData **cancel)
 {
 	MemoryContext old = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	bool		good;
+	volatile bool good = false;
 
-	trace_suspended = true;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(old);
-	good = try_print(v);
-	trace_suspended = true;
-	if (good)
+	PG_TRY();
+	{
+		print(v);
 		ReleaseCurrentSubTransaction();
-	else
+		good = true;
+	}
+	PG_CATCH();
+	{
+		*cancel = take_error(old);
 		RollbackAndReleaseCurrentSubTransaction();
-	trace_suspended = false;
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	CurrentResourceOwner = owner;
 	return good;
 }
 
+/* Can printing do nothing that would have to be undone? */
+static bool
+is_harmless(const BindValue *v)
+{
+	return v->printer != NULL &&
+		!(v->printer->varlena &&
+		  VARATT_IS_EXTERNAL((struct varlena *) DatumGetPointer(v->datum)));
+}
+
+static bool
+print_somehow(BindValue *v, ErrorData **cancel)
+{
+	if (is_harmless(v))
+		return try_print(v, cancel);
+	/* Where there can be no subtransaction, it is not tried. */
+	if (!IsTransactionState() || IsInParallelMode())
+		return false;
+	return try_print_in_subtransaction(v, cancel);
+}
+
 static void
 print_safely(BindValue *v)
 {
-	bool		foreign = v->type >= FirstNormalObjectId;
-	bool		good;
+	ErrorData  *cancel = NULL;
+	volatile bool good = false;
 
-	if (foreign && IsTransactionState() && !IsInParallelMode())
-		good = try_print_in_subtransaction(v);
-	else
-		good = try_print(v);
+	v->printer = printer_of(v->type);
+	trace_suspended = true;
+	PG_TRY();
+	{
+		good = print_somehow(v, &cancel);
+	}
+	PG_FINALLY();
+	{
+		trace_suspended = false;
+	}
+	PG_END_TRY();
+	if (cancel != NULL)
+		ReThrowError(cancel);
 	if (!good)
 		value_failed(v);
 }

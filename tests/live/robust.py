@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: PostgreSQL
+"""What goes wrong inside the extension's own work stays there."""
+
+from harness import Trace, check, cluster, equal, main, need
+
+# A type whose output function waits for an advisory lock: it can be cancelled, and take time, at will.
+WAITING_TYPE = """
+CREATE TYPE waiting;
+CREATE FUNCTION waiting_in(cstring) RETURNS waiting LANGUAGE internal IMMUTABLE STRICT AS 'int8in';
+CREATE FUNCTION waiting_out(waiting) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'pg_advisory_lock_int8';
+CREATE TYPE waiting (INPUT = waiting_in, OUTPUT = waiting_out, INTERNALLENGTH = 8, PASSEDBYVALUE, ALIGNMENT = double);
+CREATE TABLE kept (i int);
+CREATE FUNCTION use_waiting() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE w waiting := '5'; n int;
+BEGIN
+  BEGIN
+    INSERT INTO kept VALUES (1);
+    SELECT 1 INTO n WHERE w IS NOT NULL;
+  EXCEPTION WHEN query_canceled THEN
+    RETURN 'cancelled';
+  END;
+  RETURN 'done';
+END $$;
+CREATE FUNCTION use_record() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE r record; n int;
+BEGIN
+  SELECT '5'::waiting AS w, 1 AS one INTO r;
+  INSERT INTO kept VALUES (2);
+  SELECT 42 INTO n WHERE r IS NOT NULL;
+  RETURN n;
+END $$
+"""
+
+
+def with_waiting_type(server):
+    """A session that is traced, and one that holds the lock."""
+    s, holder = server.session(), server.session(extension=False)
+    s.run("CREATE EXTENSION pg_trace")
+    for statement in WAITING_TYPE.split(";\nCREATE"):
+        s.run(statement if statement.lstrip().startswith("CREATE") else "CREATE" + statement)
+    holder.run("SELECT pg_advisory_lock(5)")
+    s.run("SELECT pg_trace_start_trace(level => 4)")
+    return s, holder
+
+
+def rec_of(name):
+    return name.removesuffix(".trc") + ".rec"
+
+
+@check
+def cancel_inside_an_output_function():
+    with cluster("robust") as server:
+        s, _ = with_waiting_type(server)
+        s.run("SET statement_timeout = '200ms'")
+        equal(s.run("SELECT use_waiting()"), [("cancelled",)], "the exception block")
+        s.run("SET statement_timeout = 0")
+        equal(s.run("SELECT count(*) FROM kept"), [("0",)], "rows of the block that was rolled back")
+        s.run("SELECT 'traced again' AS marker")
+        name = s.run("SELECT pg_trace_stop_trace()")[0][0]
+        equal(len(Trace(rec_of(name)).execs("traced again")), 1, "executions after the cancel")
+        need("WARNING" not in server.log(), f"the server warns: {server.log()[-800:]}")
+
+
+@check
+def failure_inside_a_record():
+    with cluster("robust") as server:
+        s, holder = with_waiting_type(server)
+        s.run("SET lock_timeout = '100ms'")
+        equal(s.run("SELECT use_record()"), [("42",)], "the statement whose bind could not be written")
+        equal(s.run("SELECT count(*) FROM kept"), [("1",)], "rows")
+        s.run("SET lock_timeout = 0")
+        holder.run("SELECT pg_advisory_unlock(5)")
+        equal(s.run("SELECT pg_try_advisory_lock(5)"), [("t",)], "locks work")
+        name = s.run("SELECT pg_trace_stop_trace()")[0][0]
+        need(Trace(rec_of(name)).totals["failed_values"] > 0, "no value is counted as failed")
+        need("WARNING" not in server.log(), f"the server warns: {server.log()[-800:]}")
+
+
+main(__file__)
