@@ -44,6 +44,16 @@ is_own(FunctionCallInfo fcinfo)
 	return PG_ARGISNULL(0) || PG_GETARG_INT32(0) == MyProcPid;
 }
 
+/* The trace may not end under the hands of what writes it. */
+static void
+refuse_while_suspended(void)
+{
+	if (trace_suspended)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a trace cannot be started or stopped by the output function of a type")));
+}
+
 /* --- another session -------------------------------------------------------- */
 
 /* The slot through which that backend can be asked; raises an error if there is none. */
@@ -93,6 +103,15 @@ base_in_slot(const struct pgt_slot *slot)
 	return NULL;
 }
 
+/* Asked to stop, and not yet done. */
+static bool
+is_stopping(const struct pgt_slot *slot)
+{
+	return slot->state == PGT_SLOT_TRACING &&
+		slot->request_seq != slot->answer_seq &&
+		slot->request == PGT_REQUEST_STOP;
+}
+
 static text *
 start_other(int pid, int level)
 {
@@ -100,6 +119,11 @@ start_other(int pid, int level)
 	const char *running = base_in_slot(slot);
 	char		base[PGT_BASE_SIZE];
 
+	if (is_stopping(slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the trace of process %d is being stopped", pid),
+				 errhint("Try again: it ends with the process's next statement.")));
 	if (running != NULL)
 	{
 		ereport(NOTICE,
@@ -208,6 +232,7 @@ pg_trace_start_trace(PG_FUNCTION_ARGS)
 {
 	int			level = PG_ARGISNULL(1) ? guc_level : PG_GETARG_INT32(1);
 
+	refuse_while_suspended();
 	if (level < 1 || level > (int) PGT_LEVEL_ALL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -220,8 +245,10 @@ pg_trace_start_trace(PG_FUNCTION_ARGS)
 Datum
 pg_trace_stop_trace(PG_FUNCTION_ARGS)
 {
-	text	   *name = is_own(fcinfo) ? stop_own() : stop_other(PG_GETARG_INT32(0));
+	text	   *name;
 
+	refuse_while_suspended();
+	name = is_own(fcinfo) ? stop_own() : stop_other(PG_GETARG_INT32(0));
 	if (name == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(name);
@@ -233,7 +260,7 @@ state_of(const struct pgt_slot *slot)
 	bool		asked = slot->request_seq != slot->answer_seq;
 
 	if (slot->state == PGT_SLOT_TRACING)
-		return asked && slot->request == PGT_REQUEST_STOP ? "stopping" : "tracing";
+		return is_stopping(slot) ? "stopping" : "tracing";
 	if (asked && slot->request == PGT_REQUEST_START)
 		return "starting";
 	if (slot->state == PGT_SLOT_FAILED)
