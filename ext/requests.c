@@ -38,10 +38,12 @@ static bool started_by_setting; /* then the setting also ends it */
 static bool needs_heartbeat;	/* started for a collector */
 static bool enabled_seen;		/* pg_trace.enabled when last looked at */
 
+/* Not by another trace_answered: that might be the number of the next request. */
 void
 requests_look_again(void)
 {
-	trace_answered = *trace_watch + 1;
+	trace_watch = &always;
+	trace_answered = 0;
 }
 
 /* --- the slot --------------------------------------------------------------- */
@@ -157,7 +159,7 @@ static void
 report_failure(int error)
 {
 	errno = error;
-	ereport(LOG,
+	ereport(LOG_SERVER_ONLY,
 			(errcode_for_file_access(),
 			 errmsg("pg_trace: could not start a trace in directory \"%s\": %m",
 					directory_path()),
@@ -277,12 +279,12 @@ warn_of_loss(void)
 	if (reason == PGT_LOSS_SIZE_LIMIT)
 		ereport(WARNING,
 				(errmsg("pg_trace: the record file has reached its largest size, records are lost"),
-				 errdetail("Record file \"%s/%s.rec\".", directory_path(), session_base()),
+				 errdetail_log("Record file \"%s/%s.rec\".", directory_path(), session_base()),
 				 errhint("Raise pg_trace.max_file_size.")));
 	else
 		ereport(WARNING,
 				(errmsg("pg_trace: could not extend the record file: %m, records are lost"),
-				 errdetail("Record file \"%s/%s.rec\".", directory_path(), session_base()),
+				 errdetail_log("Record file \"%s/%s.rec\".", directory_path(), session_base()),
 				 errhint("%s", directory_hint(error))));
 }
 
@@ -290,11 +292,17 @@ warn_of_loss(void)
 static void
 watch(void)
 {
-	if (trace_id != 0 || slot == NULL)
+	/* In a failed transaction a change of the setting has not been followed yet. */
+	if (trace_id != 0 || guc_enabled != enabled_seen)
 	{
+		requests_look_again();
+		return;
+	}
+	if (slot == NULL)
+	{
+		/* There is nothing to wait for but the setting. */
 		trace_watch = &always;
-		/* Without a slot there is nothing to wait for but the setting. */
-		trace_answered = trace_id != 0 ? 0 : always;
+		trace_answered = always;
 		return;
 	}
 	trace_watch = &slot->request_seq;
@@ -335,12 +343,16 @@ requests_attend(const char *source)
 void
 requests_init(void)
 {
-	int			error = slots_map();
+	int			error;
 
+	/* Nobody asks a parallel worker, and each of a server's many would map the file. */
+	if (IsParallelWorker())
+		return;
+	error = slots_map();
 	if (error == 0)
 		return;
 	errno = error;
-	ereport(LOG,
+	ereport(LOG_SERVER_ONLY,
 			(errcode_for_file_access(),
 			 errmsg("pg_trace: could not make control file \"%s/%s\": %m",
 					directory_path(), PGT_CONTROL_FILE),

@@ -76,4 +76,38 @@ def failure_inside_a_record():
         need("WARNING" not in server.log(), f"the server warns: {server.log()[-800:]}")
 
 
+@check
+def request_after_a_change_of_the_setting():
+    """Neither that nor a request before the change was followed is lost."""
+    with cluster("robust") as server:
+        s, boss = server.session(), server.session()
+        boss.run("CREATE EXTENSION pg_trace")
+        s.run("SELECT 1")
+        s.run("SET pg_trace.enabled = off")
+        name = boss.run(f"SELECT pg_trace_start_trace(pid => {s.pid})")[0][0]
+        s.run("SELECT 'asked for' AS marker")
+        boss.run(f"SELECT pg_trace_stop_trace(pid => {s.pid})")
+        s.run("SELECT 1")
+        equal(len(Trace(rec_of(name)).execs("asked for")), 1, "executions")
+        s.query("BEGIN; SET pg_trace.enabled = on; SELECT 1 / 0")
+        s.run("ROLLBACK")
+        equal(s.run("SELECT count(*) FROM pg_trace_sessions"), [("0",)], "traces, the setting rolled back")
+
+
+@check
+def start_while_the_last_trace_is_being_stopped():
+    with cluster("robust") as server:
+        s, boss = server.session(), server.session()
+        boss.run("CREATE EXTENSION pg_trace")
+        boss.run(f"SELECT pg_trace_start_trace(pid => {s.pid})")
+        s.run("SELECT 1")
+        boss.run(f"SELECT pg_trace_stop_trace(pid => {s.pid})")
+        error = boss.query(f"SELECT pg_trace_start_trace(pid => {s.pid})").error
+        need(error is not None and error.sqlstate == "55006", f"a start that nobody would carry out gave {error}")
+        s.run("SELECT 1")
+        boss.run(f"SELECT pg_trace_start_trace(pid => {s.pid})")
+        s.run("SELECT 1")
+        equal(boss.run("SELECT state FROM pg_trace_sessions"), [("tracing",)], "the second try")
+
+
 main(__file__)
