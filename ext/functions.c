@@ -195,6 +195,8 @@ print_trace(void)
 
 	if (pid == -ENOENT)
 		not_printed(psprintf("program \"%s\" is not installed", guc_printer));
+	else if (pid == -EBUSY)
+		not_printed("the trace before is still being printed");
 	else if (pid < 0)
 		not_printed(psprintf("program \"%s\" could not be run: %s", guc_printer,
 							 strerror(-pid)));

@@ -5,8 +5,12 @@
  *
  * The arguments are fixed and there is no shell.  The child gets the server's
  * standard error (the log) and no other descriptor of the backend, and default
- * signal handling.  It stays in the backend's process group, so that a cancel,
- * which the postmaster sends to the group, ends it too.
+ * signal handling.  It has a process group of its own, so that no signal that the
+ * postmaster sends to the backend's group is taken for one to it.  It does not
+ * outlive the backend: as an orphan it would be reaped by process 1, which in a
+ * container is the postmaster, and that takes the end of a child it does not know
+ * that did not go well for a crash of the server.  So there is one printer at a time,
+ * and a backend that leaves ends it.
  */
 #include "postgres.h"
 
@@ -31,7 +35,7 @@
 
 extern char **environ;
 
-static pid_t left_running;		/* a printer nobody waited for, 0 if none */
+static pid_t running;			/* the printer nobody has waited for yet, 0 if none */
 
 /* Is name in that directory a program that may be run?  Then path is its path. */
 static bool
@@ -115,8 +119,10 @@ default_signals(posix_spawnattr_t *attr)
 	sigemptyset(&none);
 	posix_spawnattr_setsigdefault(attr, &all);
 	posix_spawnattr_setsigmask(attr, &none);
+	posix_spawnattr_setpgroup(attr, 0);
 	return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF |
-									POSIX_SPAWN_SETSIGMASK);
+									POSIX_SPAWN_SETSIGMASK |
+									POSIX_SPAWN_SETPGROUP);
 }
 
 static int
@@ -142,12 +148,24 @@ spawn(const char *program, char *const argv[], pid_t *pid)
 	return error;
 }
 
-/* One that was left running may have ended: no zombies. */
-static void
-reap_left(void)
+/* One that was left running may have ended: no zombies.  True: there is none. */
+static bool
+reap(void)
 {
-	if (left_running != 0 && waitpid(left_running, NULL, WNOHANG) != 0)
-		left_running = 0;
+	if (running != 0 && waitpid(running, NULL, WNOHANG) != 0)
+		running = 0;
+	return running == 0;
+}
+
+void
+printer_kill(void)
+{
+	if (reap())
+		return;
+	kill(running, SIGKILL);
+	while (waitpid(running, NULL, 0) < 0 && errno == EINTR)
+		;
+	running = 0;
 }
 
 int
@@ -160,7 +178,8 @@ printer_start(const char *base)
 	pid_t		pid;
 	int			error;
 
-	reap_left();
+	if (!reap())
+		return -EBUSY;
 	if (!find_program(guc_printer, program))
 		return -ENOENT;
 	snprintf(rec, sizeof(rec), "%s/%s.rec", directory_path(), base);
@@ -168,26 +187,43 @@ printer_start(const char *base)
 	error = spawn(program, argv, &pid);
 	if (error != 0)
 		return -error;
-	left_running = pid;
+	running = pid;
 	return pid;
+}
+
+/* One step of waiting; a cancel ends the printer. */
+static void
+doze(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 WAIT_STEP_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	PG_TRY();
+	{
+		CHECK_FOR_INTERRUPTS();
+	}
+	PG_CATCH();
+	{
+		printer_kill();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 PrinterEnd
 printer_wait(int pid)
 {
 	uint64		limit = clock_mono_ns() + WAIT_LIMIT_NS;
-	int			status;
+	int			status = 0;
+	pid_t		ended;
 
-	while (waitpid(pid, &status, WNOHANG) == 0)
+	while ((ended = waitpid(pid, &status, WNOHANG)) == 0)
 	{
 		if (clock_mono_ns() > limit)
 			return PRINTER_RUNNING;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 WAIT_STEP_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		doze();
 	}
-	left_running = 0;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ?
+	running = 0;
+	return ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0 ?
 		PRINTER_DONE : PRINTER_FAILED;
 }

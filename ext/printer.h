@@ -8,7 +8,8 @@
 
 /*
  * Starts "<pg_trace.printer> print <base>.rec -o <base>.trc" and does not wait.
- * Returns its pid, or -errno; -ENOENT: it is not installed.  Never raises an error.
+ * Returns its pid, or -errno; -ENOENT: it is not installed, -EBUSY: that of the trace
+ * before is still running.  Never raises an error.
  */
 extern int	printer_start(const char *base);
 
@@ -20,7 +21,10 @@ typedef enum PrinterEnd
 	PRINTER_RUNNING,			/* still, after ten seconds */
 } PrinterEnd;
 
-/* Waits for the printer with that pid; may be interrupted by a cancel. */
+/* Waits for the printer with that pid; may be interrupted by a cancel, which ends it. */
 extern PrinterEnd printer_wait(int pid);
+
+/* Ends a printer that is still running: before this process exits. */
+extern void printer_kill(void);
 
 #endif

@@ -51,6 +51,7 @@ requests_look_again(void)
 static void
 at_exit(int code, Datum arg)
 {
+	printer_kill();
 	session_end(PGT_END_EXIT);
 	if (slot != NULL)
 		slot_release(slot);
@@ -166,6 +167,20 @@ report_failure(int error)
 			 errhint("%s", directory_hint(error))));
 }
 
+/* Nobody waits for it, so nobody is told. */
+static void
+print_trace(void)
+{
+	int			pid = printer_start(session_base());
+
+	if (pid < 0 && pid != -ENOENT)
+		ereport(LOG_SERVER_ONLY,
+				(errmsg("pg_trace: the trace \"%s/%s.rec\" is not printed: %s",
+						directory_path(), session_base(), strerror(-pid)),
+				 errhint("Run: pgtrace-perf print %s/%s.rec",
+						 directory_path(), session_base())));
+}
+
 static void
 obey_start(void)
 {
@@ -206,7 +221,7 @@ obey_stop(void)
 	session_end(PGT_END_STOPPED);
 	/* A collector prints its own, which has the waits. */
 	if (!collector)
-		printer_start(session_base());
+		print_trace();
 }
 
 static void
@@ -238,7 +253,7 @@ follow_setting(void)
 		if (trace_id != 0 && started_by_setting)
 		{
 			session_end(PGT_END_STOPPED);
-			printer_start(session_base());
+			print_trace();
 		}
 		return;
 	}

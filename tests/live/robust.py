@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """What goes wrong inside the extension's own work stays there."""
 
-from harness import Trace, check, cluster, equal, main, need
+import os
+import time
+
+from harness import Trace, check, cluster, equal, main, need, text, wait_for
 
 # A type whose output function waits for an advisory lock: it can be cancelled, and take time, at will.
 WAITING_TYPE = """
@@ -108,6 +111,75 @@ def start_while_the_last_trace_is_being_stopped():
         boss.run(f"SELECT pg_trace_start_trace(pid => {s.pid})")
         s.run("SELECT 1")
         equal(boss.run("SELECT state FROM pg_trace_sessions"), [("tracing",)], "the second try")
+
+
+def slow_printer(server):
+    """A printer that takes long: its pid is in the file whose name is returned."""
+    name = os.path.join(server.dir, "printer")
+    with open(name, "w", encoding="utf-8") as f:
+        f.write(f"#!/bin/sh\necho $$ >{server.data}/printer.pid\nexec sleep 60\n")
+    os.chmod(name, 0o755)
+    with open(os.path.join(server.data, "postgresql.conf"), "a", encoding="utf-8") as f:
+        f.write(f"pg_trace.printer = '{name}'\n")
+    server.restart()
+    return os.path.join(server.data, "printer.pid")
+
+
+def printed_in_the_background(server, how):
+    """Sets off the slow printer: its pid."""
+    pid_file = slow_printer(server)
+    s = server.session()
+    s.run("SELECT 1")
+    s.run("SET pg_trace.enabled = on")
+    s.run("SELECT 1")
+    s.run("SET pg_trace.enabled = off")
+    s.run("SELECT 1")
+    pid = int(wait_for(lambda: os.path.exists(pid_file) and text(pid_file), "the printer"))
+    how(s)
+    return pid
+
+
+def is_gone(pid):
+    return not os.path.exists(f"/proc/{pid}")
+
+
+@check
+def printer_does_not_outlive_its_session():
+    with cluster("robust") as server:
+        def leave(s):
+            boss = server.session(extension=False)
+            boss.run(f"SELECT pg_terminate_backend({s.pid})")
+        pid = printed_in_the_background(server, leave)
+        wait_for(lambda: is_gone(pid), "the end of the printer", seconds=5)
+
+
+@check
+def one_printer_at_a_time():
+    with cluster("robust") as server:
+        def again(s):
+            s.run("CREATE EXTENSION pg_trace")
+            s.run("SELECT pg_trace_start_trace()")
+            began = time.monotonic()
+            s.run("SELECT pg_trace_stop_trace()")
+            need(time.monotonic() - began < 5, "it waited for the wrong printer")
+            notices = [m for k, m in s.transcript if k == b"N" and b"still being printed" in m]
+            equal(len(notices), 1, "notices")
+            s.close()
+        pid = printed_in_the_background(server, again)
+        wait_for(lambda: is_gone(pid), "the end of the printer", seconds=5)
+
+
+@check
+def cancel_ends_the_printer():
+    with cluster("robust") as server:
+        pid_file = slow_printer(server)
+        s = server.session()
+        s.run("CREATE EXTENSION pg_trace")
+        s.run("SELECT pg_trace_start_trace()")
+        s.run("SET statement_timeout = '500ms'")
+        error = s.query("SELECT pg_trace_stop_trace()").error
+        need(error is not None and error.sqlstate == "57014", f"a cancel gave {error}")
+        need(is_gone(int(text(pid_file))), "the printer is there after a cancel")
 
 
 main(__file__)
