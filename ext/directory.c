@@ -78,7 +78,7 @@ directory_hint(int error)
 			return "Set pg_trace.output_directory to a directory that the server can write.";
 		case ENOSPC:
 		case EDQUOT:
-			return "Free some space, or set pg_trace.output_directory to another file system.";
+			return "Free some space, lower pg_trace.min_free_space, or set pg_trace.output_directory to another file system.";
 		default:
 			return "Look at pg_trace.output_directory.";
 	}

@@ -19,6 +19,7 @@ bool		guc_enabled;
 int			guc_level;
 char	   *guc_output_directory;
 int			guc_max_file_size;
+int			guc_min_free_space;
 int			guc_bind_max_length;
 bool		guc_redact_binds;
 bool		guc_node_timing;
@@ -78,6 +79,9 @@ static const IntSetting int_settings[] = {
 	{"pg_trace.max_file_size",
 		"Largest size of a record file; 0 is no limit.",
 	&guc_max_file_size, 1024 * 1024, 0, PG_INT32_MAX, GUC_UNIT_KB},
+	{"pg_trace.min_free_space",
+		"Space of the file system that a record file leaves free; 0 is all may be taken.",
+	&guc_min_free_space, 1024 * 1024, 0, PG_INT32_MAX, GUC_UNIT_KB},
 	{"pg_trace.bind_max_length",
 		"Longest text of one bind value; the rest is cut.",
 	&guc_bind_max_length, 4096, 0, 64 * 1024 * 1024, GUC_UNIT_BYTE},

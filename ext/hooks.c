@@ -46,7 +46,7 @@ write_parse(uint32 cursor)
 	int64		age_us = GetCurrentTimestamp() - GetCurrentStatementStartTimestamp();
 	uint64		age = (uint64) Max(age_us, 0) * 1000;
 	uint64		start = age < now ? now - age : 0;
-	uint32		flags = start < record_header()->start_mono_ns ? PGT_CALL_LATE : 0;
+	uint32		flags = start < record_start_time() ? PGT_CALL_LATE : 0;
 
 	start = Max(start, calls_last_end());
 	call_write_times(PGT_CALL_PARSE, cursor, flags, Min(start, now), now);

@@ -9,6 +9,10 @@
  * record are always allocated, so that a trace that met a full disk can still
  * say so (PGT_LOSS) and end (PGT_END).
  *
+ * Someone may truncate the file all the same.  Its size is looked at about once a
+ * second and before each part of it that is touched for the first time; if it has
+ * shrunk the rest of the trace is lost, and nothing of it is touched any more.
+ *
  * After a failure the file system is asked again at most once a second: a full
  * disk must not cost every statement a system call.
  */
@@ -16,6 +20,8 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "storage/fd.h"
@@ -27,6 +33,7 @@
 #define STEP ((uint64) 1 << 20)	/* allocated at once, and the window's size */
 #define POPULATE ((uint64) 128 * 1024)	/* made present at once */
 #define PAGE ((uint64) 4096)
+#define MIN_SIZE (PGT_HEADER_SIZE + PAGE)	/* whatever pg_trace.max_file_size */
 
 #ifndef MADV_POPULATE_WRITE		/* Linux 5.14, newer than some C libraries */
 #define MADV_POPULATE_WRITE 23
@@ -61,6 +68,8 @@ static struct
 	int			error;			/* errno of reason */
 	bool		lost_any;		/* a loss in this trace */
 	bool		warned;
+	bool		truncated;		/* by someone else: no page may be touched */
+	struct pgt_header spare;	/* what header is at the start, and points to then */
 }			file;
 
 struct pgt_header *
@@ -73,6 +82,12 @@ uint64
 record_last_time(void)
 {
 	return file.last_time;
+}
+
+uint64
+record_start_time(void)
+{
+	return file.spare.start_mono_ns;
 }
 
 enum pgt_loss_reason
@@ -106,28 +121,25 @@ allocate_range(uint64 from, uint64 to)
 	return error;
 }
 
-/* Allocates at least up to need. */
+/* Would at least pg_trace.min_free_space be left?  The server's WAL comes first. */
 static bool
-allocate(uint64 need)
+is_spare(int fd, uint64 bytes)
+{
+	struct statvfs st;
+
+	if (guc_min_free_space == 0 || fstatvfs(fd, &st) != 0)
+		return true;
+	return (uint64) st.f_bavail * st.f_frsize >=
+		(uint64) guc_min_free_space * 1024 + bytes;
+}
+
+/* The size of a file at its beginning; smaller than a step if the limit is. */
+static uint64
+first_step(void)
 {
 	uint64		limit = (uint64) guc_max_file_size * 1024;
-	uint64		want = PAGE_UP(Max(need, file.allocated + STEP));
-	int			error;
 
-	if (file.last_time < file.retry)
-		return false;
-	if (limit > 0 && want > limit)
-	{
-		want = PAGE_DOWN(limit);
-		if (want < need)
-			return refuse(PGT_LOSS_SIZE_LIMIT, 0);
-	}
-	error = allocate_range(file.allocated, want);
-	if (error != 0)
-		return refuse(error == ENOSPC || error == EDQUOT ?
-					  PGT_LOSS_NO_SPACE : PGT_LOSS_IO, error);
-	file.allocated = want;
-	return true;
+	return limit == 0 ? STEP : Min(STEP, Max(PAGE_DOWN(limit), MIN_SIZE));
 }
 
 static void
@@ -139,6 +151,57 @@ unmap_window(void)
 	file.window_start = file.window_end = 0;
 }
 
+/* The file's pages are gone, or cannot be had. */
+static bool
+give_up(int error)
+{
+	unmap_window();
+	munmap(file.header, PGT_HEADER_SIZE);
+	file.header = &file.spare;
+	file.truncated = true;
+	file.allocated = 0;
+	return refuse(PGT_LOSS_IO, error);
+}
+
+/* Is the file as long as we made it? */
+static bool
+is_whole(void)
+{
+	struct stat st;
+
+	if (file.truncated)
+		return false;
+	if (fstat(file.fd, &st) == 0 && (uint64) st.st_size < file.allocated)
+		return give_up(EIO);
+	return true;
+}
+
+/* Allocates at least up to need. */
+static bool
+allocate(uint64 need)
+{
+	uint64		limit = (uint64) guc_max_file_size * 1024;
+	uint64		want = PAGE_UP(Max(need, file.allocated + STEP));
+	int			error;
+
+	if (file.last_time < file.retry || !is_whole())
+		return false;
+	if (limit > 0 && want > limit)
+	{
+		want = PAGE_DOWN(limit);
+		if (want < need)
+			return refuse(PGT_LOSS_SIZE_LIMIT, 0);
+	}
+	if (!is_spare(file.fd, want - file.allocated))
+		return refuse(PGT_LOSS_NO_SPACE, ENOSPC);
+	error = allocate_range(file.allocated, want);
+	if (error != 0)
+		return refuse(error == ENOSPC || error == EDQUOT ?
+					  PGT_LOSS_NO_SPACE : PGT_LOSS_IO, error);
+	file.allocated = want;
+	return true;
+}
+
 /* Moves the window so that [file.end, need) is inside. */
 static bool
 slide(uint64 need)
@@ -147,7 +210,7 @@ slide(uint64 need)
 	uint64		length = Max(STEP, PAGE_UP(need) - start);
 	void	   *p;
 
-	if (file.last_time < file.retry)
+	if (file.last_time < file.retry || !is_whole())
 		return false;
 	p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd,
 			 (off_t) start);
@@ -163,17 +226,23 @@ slide(uint64 need)
 
 /*
  * Makes the next pages present and writable in one go, which costs much less than a
- * fault for each.  Kernels before 5.14 refuse; then there are faults.
+ * fault for each, and an error where a fault would be SIGBUS.  Kernels before 5.14 do
+ * not know it (EINVAL); then there are faults.
  */
-static void
+static bool
 populate(uint64 need)
 {
 	uint64		to = Min(PAGE_UP(need) + POPULATE, file.allocated);
 
+	if (!is_whole())
+		return false;
 	to = Min(to, file.window_end);
-	(void) madvise(file.window + (file.populated - file.window_start),
-				   to - file.populated, MADV_POPULATE_WRITE);
+	if (madvise(file.window + (file.populated - file.window_start),
+				to - file.populated, MADV_POPULATE_WRITE) != 0 &&
+		errno != EINVAL)
+		return give_up(errno);
 	file.populated = to;
+	return true;
 }
 
 /* May [file.end, file.end + length) be written, and reserve bytes kept? */
@@ -186,8 +255,8 @@ cover(uint64 length, uint64 reserve)
 		return false;
 	if (unlikely(need > file.window_end) && !slide(need))
 		return false;
-	if (unlikely(need > file.populated))
-		populate(need);
+	if (unlikely(need > file.populated) && !populate(need))
+		return false;
 	return true;
 }
 
@@ -256,7 +325,7 @@ write_clock(void)
 	struct pgt_clock *c;
 
 	file.next_clock = file.last_time + NS_PER_SEC;
-	if (file.lost > 0 || !cover(length, RESERVE))
+	if (!is_whole() || file.lost > 0 || !cover(length, RESERVE))
 		return;					/* worth no loss of its own */
 	c = place(PGT_CLOCK, 0, 0, length);
 	c->wall_us = clock_wall_us();
@@ -295,7 +364,7 @@ record_write_end(enum pgt_end_reason reason, uint64 now)
 {
 	struct pgt_end *e;
 
-	if (file.header == NULL)
+	if (file.header == NULL || !is_whole())
 		return;
 	file.last_time = Max(file.last_time, now);
 	file.retry = 0;
@@ -366,7 +435,8 @@ record_file_open(int dirfd, const char *base, const struct pgt_header *header)
 					 O_CLOEXEC, S_IRUSR | S_IWUSR);
 	if (file.fd < 0)
 		return open_failed(errno);
-	error = allocate_range(0, STEP);
+	error = is_spare(file.fd, first_step()) ? allocate_range(0, first_step()) :
+		ENOSPC;
 	p = error != 0 ? MAP_FAILED : mmap(NULL, PGT_HEADER_SIZE,
 									   PROT_READ | PROT_WRITE, MAP_SHARED,
 									   file.fd, 0);
@@ -377,11 +447,12 @@ record_file_open(int dirfd, const char *base, const struct pgt_header *header)
 		return open_failed(error);
 	}
 	ReserveExternalFD();
-	file.allocated = STEP;
+	file.allocated = first_step();
 	file.header = p;
 	file.last_time = header->start_mono_ns;
 	file.next_clock = file.last_time + NS_PER_SEC;
 	fill_header(header);
+	file.spare = *file.header;
 	return 0;
 }
 
@@ -390,13 +461,16 @@ record_file_close(void)
 {
 	if (file.header == NULL)
 		return;
-	unmap_window();
-	file.header->cursor = file.header->depth = 0;
-	file.header->state = PGT_STATE_CLOSED;
-	/* If it fails the file stays longer than its records: no reader minds. */
-	if (ftruncate(file.fd, (off_t) file.end) != 0)
-		file.error = errno;
-	munmap(file.header, PGT_HEADER_SIZE);
+	if (is_whole())
+	{
+		unmap_window();
+		file.header->cursor = file.header->depth = 0;
+		file.header->state = PGT_STATE_CLOSED;
+		/* If it fails the file stays longer than its records: no reader minds. */
+		if (ftruncate(file.fd, (off_t) file.end) != 0)
+			file.error = errno;
+		munmap(file.header, PGT_HEADER_SIZE);
+	}
 	file.header = NULL;
 	close(file.fd);
 	file.fd = -1;

@@ -44,6 +44,9 @@ extern void record_write_note(const char *line, uint64 now);
 /* The mapped header; NULL when no file is open. */
 extern struct pgt_header *record_header(void);
 
+/* When the trace began, CLOCK_MONOTONIC ns. */
+extern uint64 record_start_time(void);
+
 /* The time of the last record, CLOCK_MONOTONIC ns. */
 extern uint64 record_last_time(void);
 

@@ -8,6 +8,7 @@ SET ROLE regress_pg_trace_plain;
 SET pg_trace.enabled = on;
 SET pg_trace.level = 4;
 SET pg_trace.max_file_size = 0;
+SET pg_trace.min_free_space = 0;
 SET pg_trace.bind_max_length = 10;
 SET pg_trace.redact_binds = off;
 SET pg_trace.node_timing = off;

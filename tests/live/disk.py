@@ -50,10 +50,10 @@ def fill(path):
     os.close(fd)
 
 
-def set_output(server, where):
+def set_output(server, where, free=0):
     boss = server.session(extension=False)
     with open(os.path.join(server.data, "postgresql.conf"), "a", encoding="utf-8") as f:
-        f.write(f"pg_trace.output_directory = '{where}'\n")
+        f.write(f"pg_trace.output_directory = '{where}'\npg_trace.min_free_space = {free}\n")
     boss.close()
     server.restart()
 
@@ -86,6 +86,54 @@ def disk_full_while_the_collector_traces():
         losses = t.trace.of("loss")
         need(losses and t.trace.totals["dropped_records"] > 100, "the loss is not in the trace")
         need(t.trace.waits("ClientRead"), "no waits")
+
+
+@check
+def space_is_left_for_the_server():
+    with cluster("disk") as server, small_disk(server, "4m") as where:
+        set_output(server, where, "'2MB'")
+        s = server.session()
+        s.run("CREATE EXTENSION pg_trace")
+        name = s.run("SELECT pg_trace_start_trace()")[0][0]
+        many_statements(s)
+        st = os.statvfs(where)
+        need(st.f_bavail * st.f_frsize >= 2 << 20, f"{st.f_bavail * st.f_frsize} bytes are left")
+        s.query("SELECT pg_trace_stop_trace()").check()
+        need(Trace(name.removesuffix(".trc") + ".rec").totals["dropped_records"] > 100, "nothing is told as lost")
+        s.run("SET pg_trace.min_free_space = '1GB'")
+        error = s.query("SELECT pg_trace_start_trace()").error
+        need(error is not None and error.sqlstate == "53100", f"a trace without space gave {error}")
+
+
+@check
+def record_file_is_truncated():
+    with cluster("disk") as server:
+        s = server.session()
+        s.run("CREATE EXTENSION pg_trace")
+        for after in ("SELECT 'known'", f"SELECT '{'y' * 100000}'"):
+            name = s.run("SELECT pg_trace_start_trace()")[0][0]
+            s.run("SELECT 'known'")
+            os.truncate(name.removesuffix(".trc") + ".rec", 0)
+            time.sleep(1.1)
+            for _ in range(3):
+                s.query(after).check()
+            warnings = [m for k, m in s.transcript if k == b"N" and b"WARNING" in m]
+            need(warnings, "no warning")
+            s.query("SELECT pg_trace_stop_trace()").check()
+        equal(s.run("SELECT 'fine'"), [("fine",)], "the session")
+
+
+@check
+def small_limit_is_kept():
+    with cluster("disk", "pg_trace.max_file_size = '64kB'") as server:
+        s = server.session()
+        s.run("CREATE EXTENSION pg_trace")
+        name = s.run("SELECT pg_trace_start_trace()")[0][0]
+        rec = name.removesuffix(".trc") + ".rec"
+        many_statements(s)
+        need(os.path.getsize(rec) <= 65536, f"{os.path.getsize(rec)} bytes")
+        s.query("SELECT pg_trace_stop_trace()").check()
+        need(Trace(rec).totals["dropped_records"] > 100, "nothing is told as lost")
 
 
 @check
