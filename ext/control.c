@@ -3,10 +3,14 @@
  * control.c
  *	  The mapped control file and its slots.
  *
- * The file is made whole under another name and renamed, so nobody maps half of
- * it; makers exclude each other with a lock on the directory.  A file of an
- * earlier run of the server is taken over if it is sane: its slots are of dead
- * processes, and whoever needs one claims it.
+ * The file is made whole under another name and renamed, so nobody maps half of it,
+ * and it needs no lock to be mapped; makers exclude each other with a lock on the
+ * directory, for which nobody waits long.  A file of an earlier run of the server is
+ * taken over if it is sane and of this boot (pids and times are): its slots are of
+ * dead processes, and whoever needs one claims it.
+ *
+ * A backend that has inherited the mapping from the postmaster compares it once with
+ * the file of that name: a store into a file that was truncated is SIGBUS.
  *
  * Two processes may claim a slot for the same pid at once (the backend and one
  * that asks it).  Both walk the same way, and the one that loses the
@@ -34,12 +38,18 @@
 #define MIN_SLOTS 256
 #define MAX_SLOTS (1 << 20)
 
+/* Whoever makes the file needs less than this; whoever else has the lock may keep it. */
+#define LOCK_TRIES 20
+#define LOCK_PAUSE_US 5000
+
 static struct
 {
 	struct pgt_control *header; /* NULL: not mapped */
 	struct pgt_slot *slots;
 	uint32		count;
+	dev_t		dev;
 	ino_t		ino;
+	int			compared_by;	/* pid that has compared it with the named file */
 }			control;
 
 static size_t
@@ -64,6 +74,22 @@ slots_wanted(void)
 	return n;
 }
 
+/* Of the running kernel; "" if it cannot be told. */
+static const char *
+boot_id(void)
+{
+	static char id[40];
+	FILE	   *f;
+
+	if (id[0] != '\0' || (f = fopen("/proc/sys/kernel/random/boot_id", "re")) == NULL)
+		return id;
+	if (fgets(id, sizeof(id), f) == NULL)
+		id[0] = '\0';
+	fclose(f);
+	id[strcspn(id, "\n")] = '\0';
+	return id;
+}
+
 /* Is it a control file that this server can use? */
 static bool
 is_sane(const struct pgt_control *c, off_t size)
@@ -71,6 +97,7 @@ is_sane(const struct pgt_control *c, off_t size)
 	return memcmp(c->magic, PGT_CONTROL_MAGIC, sizeof(c->magic)) == 0 &&
 		c->slot_size == sizeof(struct pgt_slot) &&
 		c->server_version_num == PG_VERSION_NUM &&
+		strncmp(c->boot_id, boot_id(), sizeof(c->boot_id)) == 0 &&
 		c->slots >= slots_wanted() && c->slots <= MAX_SLOTS &&
 		(uint64) size == file_size(c->slots);
 }
@@ -93,7 +120,9 @@ map_fd(int fd)
 	control.header = p;
 	control.slots = (struct pgt_slot *) ((char *) p + PGT_CONTROL_HEADER);
 	control.count = c.slots;
+	control.dev = st.st_dev;
 	control.ino = st.st_ino;
+	control.compared_by = MyProcPid;
 	return 0;
 }
 
@@ -123,6 +152,7 @@ fill_new(int fd)
 	};
 	int			error;
 
+	strlcpy(c.boot_id, boot_id(), sizeof(c.boot_id));
 	do
 	{
 		error = posix_fallocate(fd, 0, (off_t) file_size(c.slots));
@@ -158,21 +188,68 @@ create_new(int dirfd)
 	return error;
 }
 
+/* Under the lock; another may have made the file meanwhile. */
+static int
+create(int dirfd)
+{
+	static int	tries = LOCK_TRIES; /* a process waits once, then never again */
+
+	while (flock(dirfd, LOCK_EX | LOCK_NB) != 0)
+	{
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return errno;
+		if (tries == 0)
+			return EBUSY;
+		tries--;
+		pg_usleep(LOCK_PAUSE_US);
+	}
+	return map_existing(dirfd) == 0 ? 0 : create_new(dirfd);
+}
+
+/* Is what is mapped still the named file and whole?  One that was removed is whole. */
+static bool
+is_current(void)
+{
+	char		path[MAXPGPATH + sizeof(PGT_CONTROL_FILE) + 1];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", directory_path(), PGT_CONTROL_FILE);
+	if (lstat(path, &st) != 0)
+		return true;
+	return st.st_dev == control.dev && st.st_ino == control.ino &&
+		(uint64) st.st_size >= file_size(control.count);
+}
+
+/* True if there is a mapping that may be touched. */
+static bool
+is_mapped(void)
+{
+	if (control.header == NULL)
+		return false;
+	if (control.compared_by == MyProcPid || is_current())
+	{
+		control.compared_by = MyProcPid;
+		return true;
+	}
+	munmap(control.header, file_size(control.count));
+	memset(&control, 0, sizeof(control));
+	return false;
+}
+
 int
 slots_map(void)
 {
 	int			dirfd;
-	int			error = 0;
+	int			error;
 
-	if (control.header != NULL)
+	if (is_mapped())
 		return 0;
 	dirfd = directory_open();
 	if (dirfd < 0)
 		return -dirfd;
-	while (error == 0 && flock(dirfd, LOCK_EX) != 0)
-		error = errno == EINTR ? 0 : errno;
-	if (error == 0 && map_existing(dirfd) != 0)
-		error = create_new(dirfd);
+	error = map_existing(dirfd);
+	if (error != 0)
+		error = create(dirfd);
 	close(dirfd);				/* and unlock */
 	return error;
 }

@@ -54,6 +54,7 @@ struct pgt_control {
 	uint32_t slot_size;	/* sizeof(struct pgt_slot) */
 	uint32_t server_version_num;
 	uint32_t unused;
+	char boot_id[40];	/* of the kernel that its times and pids are of; /proc/sys/kernel/random/boot_id */
 };
 
 struct pgt_slot {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """What goes wrong inside the extension's own work stays there."""
 
+import fcntl
 import os
 import time
 
@@ -180,6 +181,58 @@ def cancel_ends_the_printer():
         error = s.query("SELECT pg_trace_stop_trace()").error
         need(error is not None and error.sqlstate == "57014", f"a cancel gave {error}")
         need(is_gone(int(text(pid_file))), "the printer is there after a cancel")
+
+
+@check
+def control_file_is_truncated():
+    """Sessions that begin afterwards make a new one."""
+    with cluster("robust", "shared_preload_libraries = 'pg_trace'") as server:
+        control = os.path.join(server.traces, "pg_trace.ctl")
+        os.truncate(control, 0)
+        s, boss = server.session(extension=False), server.session(extension=False)
+        boss.run("CREATE EXTENSION pg_trace")
+        s.run("SELECT 1")
+        name = boss.run(f"SELECT pg_trace_start_trace(pid => {s.pid})")[0][0]
+        s.run("SELECT 'asked for' AS marker")
+        boss.run(f"SELECT pg_trace_stop_trace(pid => {s.pid})")
+        s.run("SELECT 1")
+        equal(len(Trace(rec_of(name)).execs("asked for")), 1, "executions")
+
+
+@check
+def directory_is_locked_by_someone():
+    with cluster("robust") as server:
+        first = server.session()        # makes the directory and the file
+        fd = os.open(server.traces, os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        began = time.monotonic()
+        server.session().run("SELECT 1")
+        need(time.monotonic() - began < 0.5, "a session waited although there is a file")
+        os.unlink(os.path.join(server.traces, "pg_trace.ctl"))
+        server.session().run("SELECT 1")
+        need(time.monotonic() - began < 5, "a session waits for the lock")
+        os.close(fd)
+        first.run("SELECT 1")
+
+
+@check
+def control_file_of_another_boot():
+    with cluster("robust") as server:
+        server.session().run("SELECT 1")
+        control = os.path.join(server.traces, "pg_trace.ctl")
+        with open(control, "rb") as f:
+            before = os.fstat(f.fileno()).st_ino
+            head = f.read(64)
+        with open("/proc/sys/kernel/random/boot_id", "rb") as f:
+            boot = f.read().strip()
+        need(head[24:].startswith(boot), "the control file does not name this boot")
+        server.session().run("SELECT 1")
+        equal(os.stat(control).st_ino, before, "inode of the file, same boot")
+        with open(control, "r+b") as f:
+            f.seek(24)
+            f.write(b"0" * 36)
+        server.session().run("SELECT 1")
+        need(os.stat(control).st_ino != before, "a file of another boot is used")
 
 
 main(__file__)
