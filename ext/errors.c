@@ -7,11 +7,14 @@
  * also one that an exception block of the same function catches and no hook ever
  * meets.  A re-thrown error is not raised again, so there are no doubles.
  * Outside of any call (raw parse, analysis, Bind, commit) the log's hook sees what
- * goes to the client; what a callback has seen on its way there is skipped.
+ * goes to the server's log; what a callback has seen on its way there is skipped.
+ * Where log_min_messages keeps errors from the log it sees none; the trace says so.
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "calls.h"
@@ -22,6 +25,7 @@
 
 static emit_log_hook_type next_emit_log;
 static bool on_its_way;			/* recorded, and not yet caught or reported */
+static MemoryContext scratch;	/* of the copy of an error */
 
 void
 errors_settled(void)
@@ -67,32 +71,16 @@ write_error(const ErrorData *e, const char *statement)
 	record_commit();
 }
 
-/* Without memory there is no copying the error: its code says enough. */
-static void
-write_out_of_memory(void)
-{
-	ErrorData	e = {
-		.elevel = ERROR,
-		.sqlerrcode = ERRCODE_OUT_OF_MEMORY,
-		.message = "out of memory",
-	};
-
-	write_error(&e, NULL);
-	on_its_way = true;
-}
-
+/*
+ * The level is not to be had without a copy, so notices with the code of an error
+ * (42P07: it exists, skipping) are copied too.
+ */
 static void
 copy_and_write(void)
 {
-	static MemoryContext scratch;
-	MemoryContext old;
-	ErrorData  *e;
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	ErrorData  *e = CopyErrorData();
 
-	if (scratch == NULL)
-		scratch = AllocSetContextCreate(TopMemoryContext, "pg_trace errors",
-										ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(scratch);
-	e = CopyErrorData();
 	MemoryContextSwitchTo(old);
 	if (e->elevel >= ERROR)
 	{
@@ -102,16 +90,44 @@ copy_and_write(void)
 	MemoryContextReset(scratch);
 }
 
+/* Success, warning, no data: what a report below ERROR has if it names none. */
+static bool
+is_no_error(int sqlstate)
+{
+	int			class = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return class == ERRCODE_SUCCESSFUL_COMPLETION || class == ERRCODE_WARNING ||
+		class == ERRCODE_NO_DATA;
+}
+
 /* Called for each report that is made while a call runs, notices included. */
 static void
 on_report(void *arg)
 {
-	if (trace_id == 0 || trace_suspended)
+	/* In a critical section there is no allocating, and an error is a PANIC. */
+	if (trace_id == 0 || trace_suspended || CritSectionCount > 0 ||
+		scratch == NULL || is_no_error(geterrcode()))
 		return;
-	if (geterrcode() == ERRCODE_OUT_OF_MEMORY)
-		write_out_of_memory();
-	else
-		copy_and_write();
+	copy_and_write();
+}
+
+/* errstart() logs an ERROR if this is so: is_log_level_output() of elog.c. */
+static bool
+errors_are_logged(void)
+{
+	return log_min_messages != LOG && log_min_messages <= ERROR;
+}
+
+void
+errors_trace_begins(void)
+{
+	/* Kept: its first block is there also when memory is short. */
+	if (scratch == NULL)
+		scratch = AllocSetContextCreate(TopMemoryContext, "pg_trace errors",
+										ALLOCSET_DEFAULT_SIZES);
+	if (!errors_are_logged())
+		record_write_note("errors outside of a call (syntax, commit) are not recorded: log_min_messages hides them",
+						  clock_mono_ns());
 }
 
 void

@@ -16,6 +16,9 @@
 extern void errors_watch(ErrorContextCallback *callback);
 extern void errors_unwatch(ErrorContextCallback *callback);
 
+/* After a trace has begun: tells it which errors it will not see. */
+extern void errors_trace_begins(void);
+
 /* Installs the hook that sees the errors outside of any call. */
 extern void errors_init(void);
 

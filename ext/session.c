@@ -22,6 +22,7 @@
 #include "cputime.h"
 #include "cursors.h"
 #include "directory.h"
+#include "errors.h"
 #include "queries.h"
 #include "record_file.h"
 #include "relations.h"
@@ -173,6 +174,7 @@ session_start(uint32 level, const char *base)
 	trace_id = ++last_id;
 	trace_level = level;
 	write_session();
+	errors_trace_begins();
 	wait_names_write();
 	cputime_open();
 	calls_trace_begins();

@@ -235,4 +235,26 @@ def control_file_of_another_boot():
         need(os.stat(control).st_ino != before, "a file of another boot is used")
 
 
+@check
+def errors_that_are_none():
+    """A notice is told by its level, not by its code; errors that the log hides are told of."""
+    with cluster("robust") as server:
+        s = server.session()
+        s.run("CREATE EXTENSION pg_trace")
+        s.run("CREATE TABLE it_exists (i int)")
+        for level, notes in (("warning", 0), ("fatal", 1), ("log", 1)):
+            s.run(f"SET log_min_messages = {level}")
+            name = s.run("SELECT pg_trace_start_trace()")[0][0]
+            s.run("CREATE TABLE IF NOT EXISTS it_exists (i int)")
+            s.run("DO $$ BEGIN RAISE NOTICE 'none' USING ERRCODE = '53200'; RAISE NOTICE 'nothing'; END $$")
+            s.query("SELECT 1 / 0")
+            s.query("DO $$ BEGIN RAISE 'one' USING ERRCODE = '53200'; END $$")
+            s.query("SELEC")
+            s.run("SELECT pg_trace_stop_trace()")
+            trace = Trace(rec_of(name))
+            states = [e["sqlstate"] for e in trace.of("error")]
+            equal(states, ["22012", "53200"] + ["42601"] * (not notes), f"errors, log_min_messages = {level}")
+            equal(len([n for n in trace.of("note") if "log_min_messages" in n["text"]]), notes, "notes")
+
+
 main(__file__)
