@@ -106,7 +106,7 @@ on_report(void *arg)
 {
 	/* In a critical section there is no allocating, and an error is a PANIC. */
 	if (trace_id == 0 || trace_suspended || CritSectionCount > 0 ||
-		scratch == NULL || is_no_error(geterrcode()))
+		is_no_error(geterrcode()))
 		return;
 	copy_and_write();
 }
@@ -118,13 +118,18 @@ errors_are_logged(void)
 	return log_min_messages != LOG && log_min_messages <= ERROR;
 }
 
+/* Kept: its first block is there also when memory is short. */
 void
-errors_trace_begins(void)
+errors_prepare(void)
 {
-	/* Kept: its first block is there also when memory is short. */
 	if (scratch == NULL)
 		scratch = AllocSetContextCreate(TopMemoryContext, "pg_trace errors",
 										ALLOCSET_DEFAULT_SIZES);
+}
+
+void
+errors_trace_begins(void)
+{
 	if (!errors_are_logged())
 		record_write_note("errors outside of a call (syntax, commit) are not recorded: log_min_messages hides them",
 						  clock_mono_ns());

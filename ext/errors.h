@@ -16,6 +16,9 @@
 extern void errors_watch(ErrorContextCallback *callback);
 extern void errors_unwatch(ErrorContextCallback *callback);
 
+/* Before a trace begins: gets memory, may raise an error for want of it. */
+extern void errors_prepare(void);
+
 /* After a trace has begun: tells it which errors it will not see. */
 extern void errors_trace_begins(void);
 

@@ -10,6 +10,9 @@
  *
  * Rules: a query is in the list from ExecutorStart until its executor state is freed;
  * its calls are written only while query->trace is the running trace.
+ *
+ * A session may have thousands of cursors open, so the list is doubly linked, and a
+ * small table by the address of the QueryDesc goes beside it.
  */
 #include "postgres.h"
 
@@ -28,11 +31,23 @@
 /* PGT_LEVEL_STAT_ADAPTIVE: statistics again after this much DB time. */
 #define ADAPTIVE_NS (60 * NS_PER_SEC)
 
+#define TABLE_BITS 10
+#define TABLE_SIZE (1 << TABLE_BITS)
+
 static TracedQuery *open_queries;	/* latest first */
 static TracedQuery *free_queries;
+static TracedQuery *table[TABLE_SIZE];	/* the open ones, chained */
 static TracedQuery *waiting;	/* its EXEC is open, but nothing of it runs */
 
 /* --- the list --------------------------------------------------------------- */
+
+static TracedQuery **
+place_of(const QueryDesc *desc)
+{
+	uint64		key = (uint64) (uintptr_t) desc;
+
+	return &table[(key * UINT64CONST(0x9E3779B97F4A7C15)) >> (64 - TABLE_BITS)];
+}
 
 static TracedQuery *
 allocate(void)
@@ -40,23 +55,52 @@ allocate(void)
 	TracedQuery *q = free_queries;
 
 	if (q != NULL)
-	{
 		free_queries = q->next;
-		return q;
-	}
-	return MemoryContextAllocExtended(TopMemoryContext, sizeof(*q),
-									  MCXT_ALLOC_NO_OOM);
+	else
+		q = MemoryContextAllocExtended(TopMemoryContext, sizeof(*q),
+									   MCXT_ALLOC_NO_OOM);
+	if (q != NULL)
+		q->listed = false;
+	return q;
+}
+
+static void
+list(TracedQuery *q)
+{
+	TracedQuery **place = place_of(q->desc);
+
+	q->chain = *place;
+	*place = q;
+	q->previous = NULL;
+	q->next = open_queries;
+	if (open_queries != NULL)
+		open_queries->previous = q;
+	open_queries = q;
+	q->listed = true;
+}
+
+static void
+unlist(TracedQuery *q)
+{
+	TracedQuery **at = place_of(q->desc);
+
+	while (*at != q)
+		at = &(*at)->chain;
+	*at = q->chain;
+	if (q->previous != NULL)
+		q->previous->next = q->next;
+	else
+		open_queries = q->next;
+	if (q->next != NULL)
+		q->next->previous = q->previous;
+	q->listed = false;
 }
 
 static void
 release(TracedQuery *q)
 {
-	TracedQuery **at = &open_queries;
-
-	while (*at != NULL && *at != q)
-		at = &(*at)->next;
-	if (*at == q)
-		*at = q->next;
+	if (q->listed)
+		unlist(q);
 	if (waiting == q)
 		waiting = NULL;
 	q->desc = NULL;
@@ -68,10 +112,10 @@ release(TracedQuery *q)
 static TracedQuery *
 find_any(const QueryDesc *desc)
 {
-	TracedQuery *q = open_queries;
+	TracedQuery *q = *place_of(desc);
 
 	while (q != NULL && q->desc != desc)
-		q = q->next;
+		q = q->chain;
 	return q;
 }
 
@@ -191,6 +235,22 @@ is_generic(Cursor *c)
 	return 0;
 }
 
+/* A cancel meanwhile is passed on; then there is no query. */
+static void
+write_binds(TracedQuery *q, ParamListInfo params)
+{
+	PG_TRY();
+	{
+		binds_write(q->exec.cursor, params);
+	}
+	PG_CATCH();
+	{
+		release(q);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 TracedQuery *
 query_begin(QueryDesc *desc, int eflags)
 {
@@ -202,7 +262,7 @@ query_begin(QueryDesc *desc, int eflags)
 	c = describe(q, desc);
 	decide_on_plan(q, desc, eflags);
 	if (desc->params != NULL && (trace_level & PGT_LEVEL_BINDS))
-		binds_write(cursor_number(c), desc->params);
+		write_binds(q, desc->params);
 	/* The output functions of binds may have run long; c may be gone. */
 	c = cursor_deref(q->cursor);
 	call_begin(&q->exec, PGT_CALL_EXEC, c, is_generic(c));
@@ -213,8 +273,7 @@ query_begin(QueryDesc *desc, int eflags)
 static void
 enlist(TracedQuery *q)
 {
-	q->next = open_queries;
-	open_queries = q;
+	list(q);
 	q->on_free.func = on_free;
 	q->on_free.arg = q;
 	MemoryContextRegisterResetCallback(q->desc->estate->es_query_cxt,

@@ -22,7 +22,10 @@
  */
 typedef struct TracedQuery
 {
-	struct TracedQuery *next;
+	struct TracedQuery *next;	/* of the open ones, or of the free ones */
+	struct TracedQuery *previous;	/* of the open ones */
+	struct TracedQuery *chain;	/* of the same place in the table */
+	bool		listed;			/* open: in the list and the table */
 	QueryDesc  *desc;			/* NULL: free */
 	uint32		trace;			/* trace_id */
 	SubTransactionId subxact;	/* in which it was started */

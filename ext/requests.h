@@ -16,7 +16,7 @@ extern uint32 trace_answered;
 
 /*
  * Carries out what is asked of this backend (start, stop, pg_trace.enabled).
- * Returns whether a trace is on.  Never raises an error because of the trace.
+ * Returns whether a trace is on.  Raises no error but those of a catalog lookup.
  */
 extern bool requests_attend(const char *source);
 

@@ -158,12 +158,33 @@ open_record_file(uint32 level, const char *base)
 	return error;
 }
 
+/* The memory of a trace; what cannot be had is no error of the statement. */
+static bool
+prepare(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool good = false;
+
+	PG_TRY();
+	{
+		errors_prepare();
+		good = cursors_init();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return good;
+}
+
 int
 session_start(uint32 level, const char *base)
 {
 	int			error = open_record_file(level, base);
 
-	if (error == 0 && !cursors_init())
+	if (error == 0 && !prepare())
 	{
 		record_file_close();
 		error = ENOMEM;
