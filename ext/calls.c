@@ -146,15 +146,15 @@ write_begin(const Call *call)
 	record_commit();
 }
 
-void
-call_begin(Call *call, enum pgt_call_kind kind, const Cursor *cursor,
-		   uint32 flags)
+static void
+begin(Call *call, enum pgt_call_kind kind, uint32 cursor, uint32 text_offset,
+	  uint32 flags)
 {
 	errors_settled();
 	call->trace = trace_id;
 	call->kind = kind;
-	call->cursor = cursor_number(cursor);
-	call->text_offset = cursor != NULL ? cursor->offset : 0;
+	call->cursor = cursor;
+	call->text_offset = text_offset;
 	call->depth = calls_depth();
 	call->flags = flags;
 	call->fetches = false;
@@ -162,6 +162,20 @@ call_begin(Call *call, enum pgt_call_kind kind, const Cursor *cursor,
 	counters_take(&call->start);
 	if (kind == PGT_CALL_EXEC || kind == PGT_CALL_FETCH)
 		write_begin(call);
+}
+
+void
+call_begin(Call *call, enum pgt_call_kind kind, const Cursor *cursor,
+		   uint32 flags)
+{
+	begin(call, kind, cursor_number(cursor),
+		  cursor != NULL ? cursor->offset : 0, flags);
+}
+
+void
+call_begin_after(Call *call, enum pgt_call_kind kind, const Call *exec)
+{
+	begin(call, kind, exec->cursor, exec->text_offset, 0);
 }
 
 bool

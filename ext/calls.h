@@ -67,6 +67,10 @@ extern uint64 calls_last_end(void);
 extern void call_begin(Call *call, enum pgt_call_kind kind,
 					   const Cursor *cursor, uint32 flags);
 
+/* A call of the same query as exec, whose cursor may have been forgotten meanwhile. */
+extern void call_begin_after(Call *call, enum pgt_call_kind kind,
+							 const Call *exec);
+
 /* Is it open, in the running trace? */
 extern bool call_is_open(const Call *call);
 

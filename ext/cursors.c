@@ -114,15 +114,19 @@ is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* The statement itself, as pg_stat_statements cuts it out. */
+/*
+ * The statement itself, as pg_stat_statements cuts it out.  Location and length may be
+ * those of another text, if another module made the statement.
+ */
 static Slice
 slice_of(const char *source, int location, int length)
 {
 	Slice		s;
 	size_t		n;
 
-	s.text = source + Max(location, 0);
-	n = location >= 0 && length > 0 ? (size_t) length : strlen(s.text);
+	s.text = source + (location > 0 ? strnlen(source, (size_t) location) : 0);
+	n = location >= 0 && length > 0 ? strnlen(s.text, (size_t) length) :
+		strlen(s.text);
 	while (n > 0 && is_space(s.text[0]))
 		s.text++, n--;
 	while (n > 0 && (is_space(s.text[n - 1]) || s.text[n - 1] == ';'))

@@ -15,6 +15,7 @@
 #include "guc.h"
 
 static char path[MAXPGPATH];
+static bool too_long;			/* path is cut off: not to be opened */
 
 const char *
 directory_path(void)
@@ -22,9 +23,11 @@ directory_path(void)
 	if (path[0] != '\0')
 		return path;
 	if (guc_output_directory[0] == '/')
-		strlcpy(path, guc_output_directory, sizeof(path));
+		too_long = strlcpy(path, guc_output_directory, sizeof(path)) >=
+			sizeof(path);
 	else
-		snprintf(path, sizeof(path), "%s/%s", DataDir, guc_output_directory);
+		too_long = snprintf(path, sizeof(path), "%s/%s", DataDir,
+							guc_output_directory) >= (int) sizeof(path);
 	return path;
 }
 
@@ -47,9 +50,12 @@ directory_open(void)
 	int			fd;
 	int			error;
 
-	if (mkdir(directory_path(), S_IRWXU) != 0 && errno != EEXIST)
+	(void) directory_path();
+	if (too_long)
+		return -ENAMETOOLONG;
+	if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
 		return -errno;
-	fd = open(directory_path(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	error = check_owner(fd);

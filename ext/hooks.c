@@ -200,8 +200,7 @@ call_of_run(TracedQuery *query, bool all, Call *fetch)
 	queries_settle(all ? query : NULL);
 	if (call_is_open(&query->exec))
 		return &query->exec;
-	call_begin(fetch, PGT_CALL_FETCH, cursor_deref(query->cursor), 0);
-	fetch->cursor = query->exec.cursor;
+	call_begin_after(fetch, PGT_CALL_FETCH, &query->exec);
 	return fetch;
 }
 

@@ -220,6 +220,7 @@ describe(TracedQuery *q, QueryDesc *desc)
 	q->closed = false;
 	q->exec.trace = 0;
 	q->exec.cursor = cursor_number(c);
+	q->exec.text_offset = c != NULL ? c->offset : 0;
 	q->exec.depth = calls_depth();
 	q->exec.rows = 0;
 	return c;
@@ -371,6 +372,5 @@ query_close(TracedQuery *q, Call *close)
 	if (q->take_plan)
 		write_plan(q);
 	q->closed = true;
-	call_begin(close, PGT_CALL_CLOSE, cursor_deref(q->cursor), 0);
-	close->cursor = q->exec.cursor;
+	call_begin_after(close, PGT_CALL_CLOSE, &q->exec);
 }
