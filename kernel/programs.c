@@ -2,10 +2,14 @@
 #include "kernel/programs.h"
 
 #include "kernel/activity.h"
+#include "kernel/syscall.h"
 #include "kernel/wait.h"
 
 const struct program programs[PROGRAM_COUNT] = {
-	[PROGRAM_WAIT]		= { "pgt_wait", build_wait },
-	[PROGRAM_WAIT_MERGED]	= { "pgt_wait_merged", build_wait_merged },
-	[PROGRAM_ACTIVITY]	= { "pgt_activity", build_activity },
+	[PROGRAM_WAIT]		= { "pgt_wait",		build_wait,	   BPF_PROG_TYPE_KPROBE },
+	[PROGRAM_WAIT_MERGED]	= { "pgt_wait_merged",	build_wait_merged, BPF_PROG_TYPE_KPROBE },
+	[PROGRAM_ACTIVITY]	= { "pgt_activity",	build_activity,	   BPF_PROG_TYPE_KPROBE },
+	[PROGRAM_WATCH]		= { "pgt_watch",	build_wait,	   BPF_PROG_TYPE_PERF_EVENT },
+	[PROGRAM_SYS_ENTER]	= { "pgt_sys_enter",	build_sys_enter,   BPF_PROG_TYPE_RAW_TRACEPOINT },
+	[PROGRAM_SYS_EXIT]	= { "pgt_sys_exit",	build_sys_exit,	   BPF_PROG_TYPE_RAW_TRACEPOINT },
 };

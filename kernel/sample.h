@@ -24,6 +24,10 @@ struct sample {
 	uint64_t time_ns;	/* when it was made; of LOST, when it was seen */
 };
 
+/*
+ * From the system call source a sample may come late, behind younger ones in its ring and in
+ * others: no earlier than its wait's end, and as late as its task's next system call (see end_ns).
+ */
 struct sample_wait {
 	struct sample head;	/* time_ns: the wait's end */
 	uint64_t start_ns;	/* 0: it was under way when the probes came */
@@ -63,11 +67,22 @@ struct task_state {
 	 * once that ring takes another), or the CPU came online after the rings were made.
 	 */
 	uint32_t lost;
+	/*
+	 * System call source only.  Not 0: the wait under way has left the kernel at this time, and
+	 * the task's next system call will tell whether it is over.  Its sample has yet to come.
+	 */
+	uint64_t end_ns;
 };
+
+/*
+ * System calls of one event with a longer pause between them are two waits.  So a wait that left
+ * the kernel longer ago than this is over, whatever comes.
+ */
+#define SAMPLE_PAUSE_NS 25000000
 
 _Static_assert(sizeof(struct sample) == 16, "sample");
 _Static_assert(sizeof(struct sample_wait) == 32, "wait");
 _Static_assert(sizeof(struct sample_activity) == 24, "activity");
-_Static_assert(sizeof(struct task_state) == 32, "state");
+_Static_assert(sizeof(struct task_state) == 40, "state");
 
 #endif

@@ -57,6 +57,8 @@ static void plan_waits(struct attachment *at, bool at_stores)
 	size_t i;
 
 	at->probes = xcalloc(at->sites.count + 1, sizeof(*at->probes));
+	if (!at->source->uses_sites)
+		return;
 	for (i = 0; i < at->sites.count; i++) {
 		const struct site *site = &at->sites.sites[i];
 
@@ -65,6 +67,27 @@ static void plan_waits(struct attachment *at, bool at_stores)
 		at->returns += site->cost == SITE_RETURN;
 	}
 	drop_doubles(at);
+}
+
+/*
+ * Uprobes at every site see every wait, at a tenth of a watchpoint's cost (tests/live/sources.py,
+ * bench.py); where there is a reference that could not be followed, or no site, only the
+ * watchpoint does.  System calls are cheaper still, but never show every wait.
+ */
+static const struct wait_source *choose_source(const struct attachment *at)
+{
+	const struct wait_source *uprobe = &wait_sources[SOURCE_UPROBE];
+	const struct wait_source *watchpoint = &wait_sources[SOURCE_WATCHPOINT];
+	char detail[256];
+
+	if (at->sites.count && !at->sites.gap_count)
+		return uprobe;
+	if (watchpoint->check(detail, sizeof(detail)) == FEATURE_OK) {
+		log_warn("not every wait site of %s could be found: waits by watchpoint, at some 30 us each "
+			 "(--waits=uprobe is cheaper and may miss some)", at->target.exe_name);
+		return watchpoint;
+	}
+	return at->sites.count ? uprobe : &wait_sources[SOURCE_SYSCALL];
 }
 
 /* Without the extension, statements come from the reports that pg_stat_activity shows too. */
@@ -104,7 +127,7 @@ static int put_probes(struct attachment *at, const struct attach_options *option
 	struct task_state state = { .wait_event_addr = at->wait_event_addr };
 
 	at->set = probe_set_new();
-	if (!at->set || probe_set_define(at->set, at->target.exe, at->probes, at->probe_count))
+	if (!at->set || probe_set_use(at->set, at->source) || probe_set_define(at->set, at->target.exe, at->probes, at->probe_count))
 		return -1;
 	at->rings = ring_set_open(probe_set_output_map(at->set), options->ring_pages);
 	if (!at->rings)
@@ -126,6 +149,7 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
 	at->image = image_open(at->target.exe);
 	if (!at->image || site_find(at->image, &at->sites) || find_word(at))
 		return -1;
+	at->source = options->source ? options->source : choose_source(at);
 	plan_waits(at, options->at_stores);
 	if (!at->target.has_extension)
 		plan_statements(at);
@@ -154,15 +178,23 @@ void attachment_close(struct attachment *at)
 	memset(at, 0, sizeof(*at));
 }
 
-void attachment_describe(const struct attachment *at, struct strbuf *out)
+static void describe_probes(const struct attachment *at, struct strbuf *out)
 {
-	strbuf_addf(out, "waits: uprobe source, %zu probes for %zu sites", at->probe_count - at->has_statements,
-		    at->sites.count);
+	strbuf_addf(out, ", %zu probes for %zu sites", at->probe_count - at->has_statements, at->sites.count);
 	if (at->stepped || at->returns)
 		strbuf_addf(out, " (%zu single-stepped, %zu at a function's return)", at->stepped, at->returns);
 	if (at->sites.gap_count)
 		strbuf_addf(out, ", %zu references could not be followed", at->sites.gap_count);
+}
+
+void attachment_describe(const struct attachment *at, struct strbuf *out)
+{
+	strbuf_addf(out, "waits: %s source", at->source->name);
+	if (at->source->uses_sites)
+		describe_probes(at, out);
 	if (at->probes_failed)
 		strbuf_addf(out, ", %zu PROBES DID NOT ATTACH", at->probes_failed);
+	if (at->source->misses)
+		strbuf_addf(out, "; not seen: %s", at->source->misses);
 	strbuf_addf(out, "; attached in %.1f ms", (double)at->attach_took_ns / 1e6);
 }

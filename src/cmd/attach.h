@@ -11,11 +11,13 @@
 
 #include "base/strbuf.h"
 #include "probe/probe.h"
+#include "probe/source.h"
 #include "ring/ring.h"
 #include "site/site.h"
 #include "target/target.h"
 
 struct attach_options {
+	const struct wait_source *source;	/* NULL: the cheapest that sees every wait */
 	bool at_stores;		/* probe the stores themselves: slow, to compare (make bench) */
 	size_t ring_pages;	/* data pages of each CPU's ring, a power of two */
 };
@@ -24,6 +26,7 @@ struct attachment {
 	struct target target;
 	struct image *image;
 	struct site_list sites;
+	const struct wait_source *source;
 	struct probe *probes;
 	size_t probe_count;
 	size_t probes_failed;	/* did not open */

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct wait_source;
+
 struct trace_options {
 	pid_t pid;
 	const char *output;	/* NULL: the default name; "-": standard output */
@@ -16,6 +18,7 @@ struct trace_options {
 	size_t ring_pages;
 	bool keep_record;	/* leave the record file with the server */
 	bool at_stores;
+	const struct wait_source *source;	/* NULL: auto */
 };
 
 /* Fills *options.  -1: go on; else the exit status to leave with (after --help, or a usage error's line). */

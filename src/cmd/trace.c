@@ -25,6 +25,7 @@
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "merge/activity.h"
+#include "merge/pending.h"
 #include "merge/sources.h"
 
 #define ROUND_MS 50		/* at least so often are the sources looked at */
@@ -57,6 +58,7 @@ struct tracer {
 	struct source **rings;
 	size_t ring_count;
 	struct activity *activity;
+	struct pending *pending;	/* NULL: samples come in order */
 	bool seen_end;		/* the records' own PGT_END */
 	bool shows_status;
 	uint64_t began_ns, status_ns;
@@ -86,18 +88,32 @@ static void round_of_events(struct tracer *t)
 	}
 }
 
+static bool read_state(void *arg, uint32_t pid, struct task_state *out)
+{
+	return probe_set_state(((struct tracer *)arg)->at.set, (pid_t)pid, out);
+}
+
+static void open_pending(struct tracer *t)
+{
+	t->pending = pending_new(read_state, t);
+	pending_add(t->pending, (uint32_t)t->at.target.pid, (uint32_t)t->at.target.own_pid, t->at.attached_ns);
+	merge_add(t->merge, pending_source(t->pending));
+}
+
 static void open_stream(struct tracer *t)
 {
 	size_t i;
 
 	t->merge = merge_new();
 	t->activity = activity_new(t->at.target.major_version, (uint32_t)t->at.target.own_pid);
+	if (t->at.source->is_late)
+		open_pending(t);
 	t->ring_count = ring_set_count(t->at.rings);
 	t->rings = xcalloc(t->ring_count, sizeof(*t->rings));
 	for (i = 0; i < t->ring_count; i++) {
 		t->rings[i] = ring_source_new(ring_set_ring(t->at.rings, i), t->at.target.pid,
 					      t->at.target.own_pid, t->at.attached_ns);
-		merge_add(t->merge, t->rings[i]);
+		merge_add(t->merge, t->pending ? pending_ordered(t->pending, t->rings[i]) : t->rings[i]);
 	}
 }
 
@@ -236,7 +252,7 @@ static void say_open_wait(struct tracer *t, const struct task_state *last, uint6
 {
 	struct pgt_wait wait = { .event = last->event, .flags = PGT_WAIT_OPEN, .start_ns = last->start_ns };
 
-	if (!last->event)
+	if (!last->event || last->end_ns)
 		return;
 	if (!wait.start_ns) {
 		wait.flags |= PGT_WAIT_NO_START;
@@ -314,6 +330,8 @@ static void finish_stream(struct tracer *t, enum ending ending)
 	int i;
 
 	attachment_detach(&t->at, &last);
+	if (t->pending)
+		pending_close(t->pending, (uint32_t)t->at.target.pid, &last);
 	extension_stop(&t->ext);
 	if (ending == BY_BACKEND && t->ext.records)
 		record_source_close(t->ext.records);
@@ -356,7 +374,11 @@ static int finish(struct tracer *t, enum ending ending)
 
 static int run(struct tracer *t)
 {
-	struct attach_options how = { t->options.at_stores, t->options.ring_pages };
+	const struct attach_options how = {
+		.source = t->options.source,
+		.at_stores = t->options.at_stores,
+		.ring_pages = t->options.ring_pages,
+	};
 
 	if (attachment_open(&t->at, t->options.pid, &how) ||
 	    extension_open(&t->ext, &t->at.target, t->options.level))
@@ -380,6 +402,7 @@ static void release(struct tracer *t)
 
 	output_close(&t->out);
 	merge_free(t->merge);
+	pending_free(t->pending);
 	for (i = 0; i < t->ring_count; i++)
 		ring_source_free(t->rings[i]);
 	free(t->rings);
