@@ -30,7 +30,8 @@
  *	if (!st->event || st->end_ns)
  *		return 0;
  *	now = bpf_ktime_get_ns();
- *	if (st->event >> 24 != PG_WAIT_IO) {
+ *	class = st->event >> 24;
+ *	if (class != PG_WAIT_IO && class != PG_WAIT_LWLOCK) {
  *		st->end_ns = now;
  *		return 0;
  *	}
@@ -46,7 +47,12 @@
  * st->end_ns says since when.  Two waits for the same event without any system call between them look
  * like one, unless SAMPLE_PAUSE_NS of computing lies between.
  *
- * For input and output each system call is one wait, because blocks are read in a row without a system
+ * For LWLocks each system call is one wait: a backend that queues for the same lock again and again
+ * need not make any other system call between (of 441 waits for WALWrite in 300 commits beside four
+ * other sessions, joining left 17), while one wait sleeps twice only when its semaphore
+ * was posted for something else, or on a signal.
+ *
+ * For input and output too, because blocks are read in a row without a system
  * call between the waits.  PostgreSQL 17 and later read several blocks in one preadv, which is one
  * wait there too; a read that came back short is tried again inside a wait of its own.  The few
  * waits that hold several calls (WALInitWrite fills a segment) become as many, with the right sum.
@@ -72,6 +78,7 @@
 
 /* The class in an event's highest byte: src/include/utils/wait_event.h, the same in 13 to 18. */
 #define CLASS_SHIFT 24
+#define CLASS_LWLOCK 0x01
 #define CLASS_IO 0x0a
 
 _Static_assert(STACK_NOW % 8 == 0, "a u64 on the stack is aligned");
@@ -137,7 +144,7 @@ void build_sys_enter(struct assembler *a)
 
 void build_sys_exit(struct assembler *a)
 {
-	int out = asm_label(a), io = asm_label(a);
+	int out = asm_label(a), over = asm_label(a);
 
 	emit_find_task(a, out);
 	asm_emit(a, LOAD(BPF_W, R8, R7, STATE(event)));
@@ -148,10 +155,11 @@ void build_sys_exit(struct assembler *a)
 	asm_emit(a, MOV_REG(R9, R0));					/* now */
 	asm_emit(a, MOV_REG(R1, R8));
 	asm_emit(a, ALU_IMM(BPF_RSH, R1, CLASS_SHIFT));
-	asm_jump(a, JUMP_IMM(BPF_JEQ, R1, CLASS_IO), io);
+	asm_jump(a, JUMP_IMM(BPF_JEQ, R1, CLASS_IO), over);
+	asm_jump(a, JUMP_IMM(BPF_JEQ, R1, CLASS_LWLOCK), over);
 	asm_emit(a, STORE(BPF_DW, R7, STATE(end_ns), R9));
 	asm_jump(a, JUMP(), out);
-	asm_place(a, io);
+	asm_place(a, over);
 	asm_emit(a, MOV_REG(R1, R8));
 	emit_wait_sample(a);
 	asm_emit(a, STORE_IMM(BPF_W, R7, STATE(event), 0));
