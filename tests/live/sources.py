@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from harness import TRACEFS, Skip, check, cluster, equal, main, need, run_collector, traced, wait_for
+from harness import TRACEFS, Skip, check, cluster, equal, main, need, run_collector, text, traced, wait_for
 
 US = 1_000
 LISTED = "--list" in sys.argv       # print the comparison
@@ -259,6 +259,42 @@ def syscall_sees_what_enters_the_kernel():
             equal(len(seen[name]), sum(entered), f"{name}: waits against system calls within them")
         need(total_us(seen[name]) <= total_us(truth[name]) + 25 * len(truth[name]),
              f"{name}: {total_us(seen[name])} us, by the watchpoint {total_us(truth[name])} us")
+
+
+@check
+def wait_of_a_session_that_computes_is_not_held_back():
+    """After its sleep the backend makes no system call for long: the wait has to leave without one."""
+    with cluster("sources") as server:
+        s = server.session(extension=False)
+        with traced(s, "--waits=syscall") as t:
+            begun = time.monotonic()
+            worker = threading.Thread(target=s.run, args=(
+                "DO $$ DECLARE until timestamptz := clock_timestamp() + '2.5 s'; BEGIN PERFORM pg_sleep(0.05); "
+                "WHILE clock_timestamp() < until LOOP END LOOP; END $$",))
+            worker.start()
+            wait_for(lambda: "nam='PgSleep'" in text(t.base + ".trc"), "the wait in the trace", seconds=20)
+            shown = time.monotonic() - begun
+            worker.join()
+            took = time.monotonic() - begun
+        need(shown < took - 1, f"shown after {shown:.2f} s of {took:.2f} s")
+        equal(len(t.trace.waits("PgSleep")), 1, "PgSleep waits")
+        equal(t.trace.of("loss"), [], "loss")
+
+
+@check
+def auto_takes_what_is_exact():
+    with cluster("sources") as server:
+        s = server.session(extension=False)
+        status, out, _ = run_collector("doctor", "--pid", s.pid)
+        need(status in (0, 1), f"doctor ended with {status}")
+        exact = "uprobe" if " 0 references not followed" in out else "watchpoint"
+        for options in ((), ("--waits=auto",)):
+            with traced(s, *options) as t:
+                s.run("SELECT 1")
+            notes = [n["text"] for n in t.trace.of("note") if f"waits: {exact} source" in n["text"]]
+            equal(len(notes), 1, f"notes that name the {exact} source, with {options}")
+        for name in ("uprobe", "watchpoint", "syscall"):
+            need(re.search(rf"^ok +--waits={name} ", out, re.M), f"doctor does not name {name}: {out}")
 
 
 @check
