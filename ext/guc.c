@@ -13,7 +13,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "record.h"
-#include "session.h"
+#include "requests.h"
 
 bool		guc_enabled;
 int			guc_level;
@@ -56,7 +56,7 @@ typedef struct PathSetting
 static void
 assign_enabled(bool newval, void *extra)
 {
-	session_look_again();
+	requests_look_again();
 }
 
 static const BoolSetting bool_settings[] = {

@@ -21,6 +21,7 @@
 #include "hooks.h"
 #include "queries.h"
 #include "record_file.h"
+#include "requests.h"
 #include "session.h"
 
 static post_parse_analyze_hook_type next_parse;

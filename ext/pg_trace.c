@@ -5,7 +5,7 @@
  *
  * The way of a statement through the module:
  *
- *	  hooks.c		asks session.c whether a trace is on, and turns the server's hooks
+ *	  hooks.c		asks requests.c whether a trace is on, and turns the server's hooks
  *					into calls
  *	  queries.c		one query from ExecutorStart to ExecutorEnd
  *	  calls.c		a call: its frame, depth, figures (cputime.c)
@@ -14,8 +14,8 @@
  *					the other records
  *	  record_file.c	writes them: record.h is the format
  *
- * How a trace begins and ends: functions.c for SQL, control.c for others (control.h
- * is the format), guc.c for the settings, session.c for all.
+ * How a trace begins and ends: functions.c for SQL, requests.c with control.c for
+ * others (control.h is the format) and with guc.c for the settings, session.c for all.
  *
  * Two rules.  A trace never fails a statement: what cannot be written is counted,
  * and nothing of ours raises an error but a cancel that arrives meanwhile.  And
@@ -31,7 +31,7 @@
 #include "errors.h"
 #include "guc.h"
 #include "hooks.h"
-#include "session.h"
+#include "requests.h"
 #include "xact.h"
 
 PG_MODULE_MAGIC;
@@ -45,5 +45,5 @@ _PG_init(void)
 	hooks_init();
 	errors_init();
 	xact_init();
-	session_init();
+	requests_init();
 }

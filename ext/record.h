@@ -102,6 +102,7 @@ enum pgt_kind {
 	PGT_WAIT,		/* struct pgt_wait: from the collector */
 	PGT_NOTE,		/* struct pgt_note: a line for the trace's reader */
 	PGT_END,		/* struct pgt_end: of this process's trace */
+	PGT_WATCH,		/* struct pgt_watch: a collector sees its waits from here on */
 	PGT_KINDS
 };
 
@@ -298,6 +299,7 @@ enum pgt_loss_reason {
 	PGT_LOSS_BAD_SAMPLE,	/* a sample that makes no sense */
 	PGT_LOSS_BAD_RECORD,	/* damage in a record file */
 	PGT_LOSS_LATE,		/* came after its time was printed; shown out of order */
+	PGT_LOSS_UNTOLD,	/* counted in a file's header; no record in it says why */
 	PGT_LOSS_REASONS
 };
 
@@ -307,6 +309,7 @@ struct pgt_loss {
 	uint32_t cpu;		/* of the ring, for PGT_LOSS_RING */
 	uint64_t count;		/* records or samples */
 	uint64_t bytes;		/* 0 where not known */
+	uint64_t until_ns;	/* lost between time_ns and this; 0: not known when */
 };
 
 #define PGT_WAIT_NO_START 1u	/* began before the trace; start_ns is when that began */
@@ -317,6 +320,12 @@ struct pgt_wait {
 	uint32_t event;		/* wait_event_info, never 0 */
 	uint32_t flags;		/* PGT_WAIT_* */
 	uint64_t start_ns;
+};
+
+/* length bytes of UTF-8 text, one line, follow: how the waits are caught.  Before time_ns nobody looked. */
+struct pgt_watch {
+	uint32_t length;
+	uint32_t unused;
 };
 
 /* length bytes of UTF-8 text, one line, follow. */
@@ -330,6 +339,7 @@ enum pgt_end_reason {
 	PGT_END_EXIT,		/* the backend left */
 	PGT_END_KILLED,		/* the backend died without a word */
 	PGT_END_COLLECTOR_GONE,	/* no heartbeat from the collector that asked */
+	PGT_END_GONE,		/* the backend is no more; nobody knows how it ended */
 };
 
 struct pgt_end {

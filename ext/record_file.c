@@ -232,6 +232,7 @@ place_loss(void)
 	loss->cpu = 0;
 	loss->count = file.lost;
 	loss->bytes = file.lost_bytes;
+	loss->until_ns = 0;
 	record_commit();
 	file.lost = file.lost_bytes = 0;
 }
@@ -392,9 +393,9 @@ record_file_close(void)
 	unmap_window();
 	file.header->cursor = file.header->depth = 0;
 	file.header->state = PGT_STATE_CLOSED;
-	/* What stays allocated beyond the end is zero and read by nobody. */
+	/* If it fails the file stays longer than its records: no reader minds. */
 	if (ftruncate(file.fd, (off_t) file.end) != 0)
-		file.header->state = PGT_STATE_CLOSED;
+		file.error = errno;
 	munmap(file.header, PGT_HEADER_SIZE);
 	file.header = NULL;
 	close(file.fd);

@@ -15,35 +15,6 @@ extern uint32 trace_id;
 extern uint32 trace_level;
 
 /*
- * What a statement looks at when no trace is on: the word is that of the control
- * file through which this backend is asked, and differs from trace_answered when
- * there is anything to do, tracing included.
- */
-extern const volatile uint32 *trace_watch;
-extern uint32 trace_answered;
-
-/*
- * Carries out what is asked of this backend (start, stop, pg_trace.enabled).
- * Returns whether a trace is on.  Never raises an error because of the trace.
- */
-extern bool session_attend(const char *source);
-
-/*
- * The first thing each hook does: is this session traced?  source is the
- * statement's source text, from which the depth is told when a trace begins.
- */
-static inline bool
-tracing(const char *source)
-{
-	if (likely(*trace_watch == trace_answered))
-		return false;
-	return session_attend(source);
-}
-
-/* Makes the next tracing() attend. */
-extern void session_look_again(void);
-
-/*
  * While this is set the hooks see no trace, and errors are not recorded: what runs
  * is our own doing (an output function).
  */
@@ -63,8 +34,5 @@ extern const char *session_base(void);
 
 /* "pg_trace_<pid>_<epoch>" that is not yet taken, for a trace that begins now. */
 extern void session_make_base(pid_t pid, char *base, size_t size);
-
-/* In the postmaster or a backend, when the library is loaded. */
-extern void session_init(void);
 
 #endif

@@ -4,12 +4,11 @@
  *	  The wait events of this very server, by number and name.
  *
  * The server gives a name for a number, and no list.  So each class is asked from
- * 0 on until it gives the name that it has for numbers it does not know (13 to 18:
- * backend/utils/activity/wait_event.c, lwlock.c, lmgr.c).
+ * 0 on, and the names that it has for numbers it does not know are left out (13 to
+ * 18: backend/utils/activity/wait_event.c, lwlock.c, lmgr.c).
  */
 #include "postgres.h"
 
-#include "storage/lwlock.h"
 #include "utils/memutils.h"
 
 #include "clock.h"
@@ -21,8 +20,11 @@
 #define EVENTS_OF_CLASS 512		/* no class is asked for more */
 #define EXTENSION_CLASSES(c) ((c) == 0x07 || (c) == 0x0B)
 
-/* A tranche that an extension has registered may follow one that it has not. */
-#define USER_TRANCHES 64
+/*
+ * Numbers have gaps: individual LWLocks that are no more, tranches and custom events
+ * that this process does not know.  After so many there is nothing more.
+ */
+#define LONGEST_GAP 16
 
 static const char *const unknown_names[] = {
 	"unknown wait event", "???", "extension", "<unassigned",
@@ -73,17 +75,6 @@ is_same(const char *name, const char *before)
 	return name != NULL && before != NULL && strcmp(name, before) == 0;
 }
 
-/*
- * Has the class an event beyond this one that it does not know?  LWLocks have gaps
- * among the individual locks and among the tranches of extensions.
- */
-static bool
-may_have_gap(uint32 event)
-{
-	return event >> 24 == 0x01 &&
-		(event & 0xFFFF) < LWTRANCHE_FIRST_USER_DEFINED + USER_TRANCHES;
-}
-
 typedef void (*EventVisitor) (uint32 event, const char *type, const char *name,
 							  void *arg);
 
@@ -93,19 +84,19 @@ visit_events(EventVisitor visit, void *arg)
 	for (uint32 class = 1; class < EVENT_CLASSES; class++)
 	{
 		const char *before = NULL;
+		int			gap = 0;
 
 		for (uint32 i = 0; i < EVENTS_OF_CLASS; i++)
 		{
 			uint32		event = class << 24 | i;
 			const char *name = event_name(event);
 
-			if (is_same(name, before))
+			gap = name != NULL ? 0 : gap + 1;
+			if (is_same(name, before) || gap > LONGEST_GAP)
 				break;
 			before = name;
 			if (name != NULL)
 				visit(event, pgstat_get_wait_event_type(event), name, arg);
-			else if (!may_have_gap(event))
-				break;
 		}
 	}
 }

@@ -478,14 +478,14 @@ START_TEST(orphans_are_swept_and_nothing_else)
 	ck_assert_int_eq(uprobe_events_write(events, line), 0);
 	kill_collector(dead);
 	ck_assert_uint_eq(live_definitions(dead_group), 2);
-	ck_assert_int_ge(probe_sweep_orphans(), 2);
+	ck_assert_int_ge(probe_sweep_orphans(0), 2);
 	ck_assert_uint_eq(live_definitions(dead_group), 0);
 	ck_assert_uint_eq(live_definitions(living_group), 2);
 	ck_assert_uint_eq(live_definitions(foreign), 1);
 	ck_assert_int_eq(uprobe_events_remove(events, foreign, "else", 0), 0);
 	close(events);
 	kill_collector(living);
-	ck_assert_int_ge(probe_sweep_orphans(), 2);
+	ck_assert_int_ge(probe_sweep_orphans(0), 2);
 	ck_assert_uint_eq(live_definitions(living_group), 0);
 }
 END_TEST
@@ -500,7 +500,7 @@ START_TEST(an_orphan_is_known_by_its_start_time)
 	snprintf(line, sizeof(line), "p:%s/e0_0 %s:0x%" PRIx64 "\n", name, target.exe, target.sites[0].offset);
 	ck_assert_int_eq(uprobe_events_write(events, line), 0);
 	define_kind("emulated");
-	ck_assert_int_ge(probe_sweep_orphans(), 1);
+	ck_assert_int_ge(probe_sweep_orphans(0), 1);
 	ck_assert_uint_eq(live_definitions(name), 0);
 	ck_assert_uint_eq(live_definitions(group), 2);
 	close(events);

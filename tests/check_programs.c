@@ -125,7 +125,7 @@ START_TEST(tracefs_not_mounted_is_told)
 	ck_assert_ptr_null(probe_set_new());
 	ck_assert_int_eq(live_lines, 1);
 	ck_assert_msg(strstr(live_line, "mount -t tracefs") != NULL, "%s", live_line);
-	ck_assert_int_eq(probe_sweep_orphans(), -ENOENT);
+	ck_assert_int_eq(probe_sweep_orphans(0), -ENOENT);
 	lacking = feature_first_missing(detail, sizeof(detail));
 	ck_assert_ptr_nonnull(lacking);
 	ck_assert_str_eq(lacking->name, "tracefs mounted");

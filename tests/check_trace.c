@@ -737,6 +737,48 @@ END_TEST
 
 #define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
+static void executed(uint64_t start_ns, uint64_t end_ns)
+{
+	const struct pgt_call call = { .call = PGT_CALL_EXEC, .start_ns = start_ns, .end_ns = end_ns };
+
+	made_begin(&made, PGT_CALL_EXEC, 1, 0, start_ns);
+	made_call(&made, &call, 1, 0);
+}
+
+/* A trace that is joined has calls from before anybody looked for waits. */
+START_TEST(calls_from_before_the_watch_have_no_wait_account)
+{
+	static const struct pgt_watch watch;
+	struct trace *trace = start();
+
+	executed(1000, 2000);
+	made_add(&made, PGT_WATCH, 0, 0, 2500, &watch, sizeof(watch), NULL, 0);
+	executed(3000, 4000);
+	apply_made(trace);
+	ck_assert(!seen.calls[0].account.known_waits);
+	ck_assert(seen.calls[1].account.known_waits);
+	finish(trace);
+}
+END_TEST
+
+START_TEST(calls_that_lost_samples_say_so)
+{
+	static const struct pgt_loss loss = { .reason = PGT_LOSS_RING, .count = 7, .until_ns = 4500 };
+	struct trace *trace = start();
+
+	executed(1000, 2000);
+	made_add(&made, PGT_LOSS, 0, 0, 2500, &loss, sizeof(loss), NULL, 0);
+	executed(3000, 4000);
+	executed(5000, 6000);
+	apply_made(trace);
+	ck_assert(!seen.calls[0].account.cut_waits);
+	ck_assert(seen.calls[1].account.cut_waits);
+	ck_assert(!seen.calls[2].account.cut_waits);
+	finish(trace);
+	ck_assert_uint_eq(seen.totals.lost_samples, 7);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("trace");
@@ -761,6 +803,8 @@ int main(void)
 	tcase_add_loop_test(tc, accounts_add_up, 0, ROWS(accounts));
 	tcase_add_test(tc, an_unknown_start_has_no_account);
 	tcase_add_test(tc, expected_waits_are_known_to_be_none);
+	tcase_add_test(tc, calls_from_before_the_watch_have_no_wait_account);
+	tcase_add_test(tc, calls_that_lost_samples_say_so);
 	tcase_add_test(tc, sessions_are_apart);
 	tcase_add_test(tc, too_many_sessions);
 	tcase_add_test(tc, totals_count_what_is_missing);

@@ -18,6 +18,11 @@ bool log_is_verbose(void)
 	return shown >= LOG_VERBOSE;
 }
 
+bool log_is_quiet(void)
+{
+	return shown < LOG_NORMAL;
+}
+
 void log_set_hook(void (*fn)(const char *line, void *arg), void *arg)
 {
 	hook = fn;

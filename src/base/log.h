@@ -16,6 +16,7 @@ enum log_level {
 
 void log_set_level(enum log_level level);
 bool log_is_verbose(void);
+bool log_is_quiet(void);
 
 /* While set, messages go to fn instead of standard error (tests, status line). */
 void log_set_hook(void (*fn)(const char *line, void *arg), void *arg);

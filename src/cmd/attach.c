@@ -8,6 +8,9 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 
+/* What was in use when we came may be free when we go. */
+#define SWEEP_PATIENCE_MS 500
+
 static int by_offset(const void *a, const void *b)
 {
 	const struct probe *x = a, *y = b;
@@ -143,7 +146,7 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
 	memset(at, 0, sizeof(*at));
 	if (target_open(&at->target, pid))
 		return -1;
-	orphans = probe_sweep_orphans();
+	orphans = probe_sweep_orphans(0);
 	if (orphans > 0)
 		log_info("removed %d probe definitions that a killed collector had left", orphans);
 	at->image = image_open(at->target.exe);
@@ -151,26 +154,46 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
 		return -1;
 	at->source = options->source ? options->source : choose_source(at);
 	plan_waits(at, options->at_stores);
-	if (!at->target.has_extension)
+	if (!at->target.control)
 		plan_statements(at);
 	if (put_probes(at, options))
 		return -1;
-	at->attached_ns = clock_mono_ns();
-	at->attach_took_ns = at->attached_ns - began;
+	at->attached_ns = probe_set_watched_ns(at->set, pid);
+	at->attach_took_ns = clock_mono_ns() - began;
 	return 0;
 }
 
-void attachment_detach(struct attachment *at, struct task_state *last)
+int attachment_add_statements(struct attachment *at)
 {
+	size_t failed;
+
+	if (at->has_statements)
+		return 0;
+	plan_statements(at);
+	if (!at->has_statements)
+		return -1;
+	if (probe_set_define(at->set, at->target.exe, &at->probes[at->probe_count - 1], 1))
+		return -1;
+	return probe_set_attach(at->set, at->target.pid, &(struct task_state){ 0 }, &failed) || failed ? -1 : 0;
+}
+
+uint64_t attachment_detach(struct attachment *at, struct task_state *last)
+{
+	uint64_t cut_ns;
+
 	memset(last, 0, sizeof(*last));
-	if (at->set)
-		probe_set_detach(at->set, at->target.pid, last);
+	probe_set_unwatch(at->set, at->target.pid, last);
+	cut_ns = clock_mono_ns();
+	probe_set_detach(at->set, at->target.pid, NULL);
+	return cut_ns;
 }
 
 void attachment_close(struct attachment *at)
 {
 	ring_set_free(at->rings);
 	probe_set_free(at->set);
+	if (at->set)
+		probe_sweep_orphans(SWEEP_PATIENCE_MS);
 	free(at->probes);
 	site_list_release(&at->sites);
 	image_free(at->image);

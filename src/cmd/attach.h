@@ -35,7 +35,7 @@ struct attachment {
 	struct probe_set *set;
 	struct ring_set *rings;
 	uint64_t wait_event_addr;	/* in the target's memory */
-	uint64_t attached_ns;	/* when the probes were on */
+	uint64_t attached_ns;	/* from when on waits are seen */
 	uint64_t attach_took_ns;
 };
 
@@ -44,8 +44,16 @@ struct attachment {
  * 0, or -1 after one log_error line; attachment_close in both cases.
  */
 int attachment_open(struct attachment *at, pid_t pid, const struct attach_options *options);
-/* Takes the probes off and reads the last state; the rings stay readable. */
-void attachment_detach(struct attachment *at, struct task_state *last);
+/*
+ * Probes pgstat_report_activity after all, where the extension turned out not to work.  0, or -1: statements
+ * cannot be seen.
+ */
+int attachment_add_statements(struct attachment *at);
+/*
+ * Takes the probes off and reads the last state; the rings stay readable.  Returns the moment (CLOCK_MONOTONIC
+ * ns) from which on nothing was seen any more: nothing younger is evidence of anything.
+ */
+uint64_t attachment_detach(struct attachment *at, struct task_state *last);
 void attachment_close(struct attachment *at);
 /* What a reader of the trace must know of the probes, one line. */
 void attachment_describe(const struct attachment *at, struct strbuf *out);

@@ -21,7 +21,7 @@ int extension_open(struct extension *ext, const struct target *target, uint32_t 
 	ext->control = control_open(target->control, target->own_pid);
 	if (!ext->control)
 		return -1;
-	if (control_is_tracing(ext->control)) {
+	if (control_is_tracing(ext->control) || control_is_pending(ext->control)) {
 		control_base(ext->control, ext->base);
 		log_verbose("joining the trace %s that is on already", ext->base);
 		return 0;
@@ -30,6 +30,14 @@ int extension_open(struct extension *ext, const struct target *target, uint32_t 
 		 (long long)(clock_wall_us() / 1000000));
 	ext->ours = true;
 	return control_start(ext->control, level, ext->base);
+}
+
+static void fail(struct extension *ext, const char *why)
+{
+	ext->failed = true;
+	snprintf(ext->why, sizeof(ext->why),
+		 "the extension's trace could not start (%s; see pg_trace.output_directory): no binds, plans, rows, CPU", why);
+	log_warn("%s", ext->why);
 }
 
 /* certain: the backend says that it has begun; else it may have ended before it could. */
@@ -43,7 +51,7 @@ static bool open_records(struct extension *ext, bool certain)
 		return false;
 	file = stmt_open(ext->record_path);
 	if (!file) {
-		ext->failed = true;
+		fail(ext, "its record file cannot be read");
 		return false;
 	}
 	log_verbose("reading statements from %s", ext->record_path);
@@ -65,9 +73,7 @@ bool extension_poll(struct extension *ext)
 	case CONTROL_ENDED:	/* begun and ended between two looks */
 		return open_records(ext, false);
 	case CONTROL_FAILED:
-		log_warn("the extension could not start its trace (%s): statements are missing; see pg_trace.output_directory",
-			 strerror(control_failure(ext->control)));
-		ext->failed = true;
+		fail(ext, strerror(control_failure(ext->control)));
 		return false;
 	default:
 		return false;

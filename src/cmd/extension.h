@@ -18,7 +18,8 @@ struct extension {
 	char *record_path;	/* of records */
 	char base[PGT_BASE_SIZE];	/* the trace's name */
 	bool ours;		/* we asked for it, and end it */
-	bool failed;		/* the backend could not start it */
+	bool failed;		/* the backend could not start it, or its file cannot be read */
+	char why[160];		/* of failed, for the trace's reader */
 };
 
 /* 0, or -1 after one log_error line. */

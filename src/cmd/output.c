@@ -21,17 +21,20 @@ int output_open(struct output *out, const char *base, const struct pgt_header *h
 	}
 	out->trace = trace_new();
 	trace_expect_waits(out->trace);
+	/* The record file first: what an earlier trace of that name left is replaced only when both can be. */
+	if (!to_stdout) {
+		out->records = stmt_create(out->records_path, header);
+		if (!out->records)
+			return -1;
+	}
 	out->text = sink_open(sink_format("text"), to_stdout ? "-" : out->text_path);
-	if (!out->text)
-		return -1;
-	trace_add_sink(out->trace, out->text);
-	if (to_stdout)
-		return 0;
-	out->records = stmt_create(out->records_path, header);
-	if (!out->records) {
-		unlink(out->text_path);
+	if (!out->text) {
+		if (out->records && !stmt_finish(out->records))
+			unlink(out->records_path);
+		out->records = NULL;
 		return -1;
 	}
+	trace_add_sink(out->trace, out->text);
 	return 0;
 }
 

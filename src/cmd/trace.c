@@ -8,16 +8,15 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "base/xmalloc.h"
 #include "cmd/attach.h"
 #include "cmd/cmd.h"
@@ -38,6 +37,7 @@ enum ending {
 	BY_DURATION,
 	BY_BACKEND,		/* it has left or died */
 	BY_SQL,			/* the trace that we read was stopped */
+	BY_DAMAGE,		/* its record file cannot be read on */
 	BY_OUTPUT,		/* nowhere to write to */
 };
 
@@ -46,6 +46,7 @@ static const char *const ending_texts[] = {
 	[BY_DURATION] = "its time is over",
 	[BY_BACKEND] = "the backend has ended",
 	[BY_SQL] = "the session's trace was stopped",
+	[BY_DAMAGE] = "the record file is damaged",
 	[BY_OUTPUT] = "the output cannot be written",
 };
 
@@ -60,9 +61,13 @@ struct tracer {
 	struct activity *activity;
 	struct pending *pending;	/* NULL: samples come in order */
 	bool seen_end;		/* the records' own PGT_END */
+	uint64_t cut_ns;	/* the probes came off: nothing younger is shown; 0: not yet */
+	uint64_t last_wait_start_ns;	/* of the waits shown */
+	uint64_t round_ns;	/* when the last round began */
+	uint32_t lost;		/* samples, as the programs had counted by then */
 	bool shows_status;
 	uint64_t began_ns, status_ns;
-	int signal_fd, process_fd;
+	int process_fd;
 };
 
 /* --- the stream ------------------------------------------------------------ */
@@ -71,9 +76,35 @@ static void pass_on(const struct event *ev, void *arg)
 {
 	struct tracer *t = arg;
 
+	/* What comes behind the session's end, or when nobody looked for waits any more, would only mislead. */
+	if (t->seen_end || (t->cut_ns && ev->head.time_ns > t->cut_ns))
+		return;
 	if (ev->head.kind == PGT_END)
 		t->seen_end = true;
+	if (ev->head.kind == PGT_WAIT)
+		t->last_wait_start_ns = ((const struct pgt_wait *)ev->body)->start_ns;
 	output_event(&t->out, ev);
+}
+
+/* Before the events of the round, so that the calls it may concern are known to be incomplete. */
+static void say_lost(struct tracer *t, uint32_t lost, uint64_t until_ns)
+{
+	struct pgt_loss loss = { .reason = PGT_LOSS_RING, .count = lost - t->lost, .until_ns = until_ns };
+
+	if (lost == t->lost)
+		return;
+	t->lost = lost;
+	output_own(&t->out, PGT_LOSS, (uint32_t)t->at.target.own_pid, t->round_ns, &loss, sizeof(loss));
+}
+
+static void look_for_losses(struct tracer *t)
+{
+	uint64_t now = clock_mono_ns();
+	struct task_state state;
+
+	if (probe_set_state(t->at.set, t->at.target.pid, &state))
+		say_lost(t, state.lost, now);
+	t->round_ns = now;
 }
 
 static void round_of_events(struct tracer *t)
@@ -119,18 +150,26 @@ static void open_stream(struct tracer *t)
 
 /* --- what the trace begins with --------------------------------------------- */
 
-/* "postgres: 15/main: alice shop [local] idle": the first words behind the last colon of the prefix. */
+/*
+ * "postgres: 15/main: alice shop 10.0.0.1(5432) idle": user, database and client, where they are three words
+ * and the third is an address; a name with a blank in it, or another kind of process, leaves them unknown.
+ */
 static void session_from_title(const char *title, struct pgt_session *session)
 {
-	const char *at = strstr(title, ": ");
-	const char *colon;
+	const char *at = strstr(title, ": "), *colon;
+	char user[PGT_NAME_SIZE], database[PGT_NAME_SIZE], client[PGT_NAME_SIZE];
 
 	if (!at)
 		return;
 	at += 2;
 	while ((colon = strstr(at, ": ")))	/* cluster_name */
 		at = colon + 2;
-	sscanf(at, "%63s %63s %63s", session->user_name, session->database, session->client);
+	if (sscanf(at, "%63s %63s %63s", user, database, client) != 3 ||
+	    (strcmp(client, "[local]") && client[strlen(client) - 1] != ')'))
+		return;
+	memcpy(session->user_name, user, sizeof(user));
+	memcpy(session->database, database, sizeof(database));
+	memcpy(session->client, client, sizeof(client));
 }
 
 static void make_session(const struct tracer *t, struct pgt_session *session)
@@ -146,13 +185,43 @@ static void make_session(const struct tracer *t, struct pgt_session *session)
 	session_from_title(target->title, session);
 }
 
+/* From here on waits are seen, and how. */
+static void say_watch(struct tracer *t)
+{
+	struct strbuf body = STRBUF_INIT, text = STRBUF_INIT;
+	struct pgt_watch watch = { 0 };
+
+	attachment_describe(&t->at, &text);
+	watch.length = (uint32_t)text.length;
+	strbuf_add(&body, &watch, sizeof(watch));
+	strbuf_add(&body, text.text, text.length);
+	output_own(&t->out, PGT_WATCH, (uint32_t)t->at.target.own_pid, t->at.attached_ns, body.text, body.length);
+	strbuf_release(&text);
+	strbuf_release(&body);
+}
+
+/* A trace that is joined tells of its session itself, and has a past: that is shown first. */
+static void say_beginning(struct tracer *t, const struct pgt_session *session)
+{
+	if (t->ext.control && !t->ext.ours) {
+		t->cut_ns = t->at.attached_ns;
+		if (extension_poll(&t->ext))
+			merge_add(t->merge, t->ext.records);
+		round_of_events(t);
+		t->cut_ns = 0;
+	} else {
+		output_own(&t->out, PGT_SESSION, (uint32_t)t->at.target.own_pid, t->at.attached_ns, session,
+			   sizeof(*session));
+	}
+	say_watch(t);
+}
+
 static int open_output(struct tracer *t)
 {
 	uint32_t pid = (uint32_t)t->at.target.own_pid;
 	struct pgt_session session;
 	struct pgt_header header = { .level = t->options.level, .pid = pid };
 	const char *base = t->options.output;
-	struct strbuf text = STRBUF_INIT;
 	char name[64];
 
 	snprintf(name, sizeof(name), "pgtrace_%u_%lld", pid, (long long)(clock_wall_us() / 1000000));
@@ -160,59 +229,33 @@ static int open_output(struct tracer *t)
 		base = t->ext.control ? t->ext.base : name;
 	make_session(t, &session);
 	header.server_version_num = session.server_version_num;
-	header.start_mono_ns = clock_mono_ns();
+	header.start_mono_ns = t->at.attached_ns;
 	header.start_wall_us = session.wall_us;
 	if (output_open(&t->out, base, &header))
 		return -1;
-	/* A trace that is joined tells of its session itself, earlier. */
-	if (!t->ext.control || t->ext.ours)
-		output_own(&t->out, PGT_SESSION, pid, header.start_mono_ns, &session, sizeof(session));
-	attachment_describe(&t->at, &text);
-	if (!t->ext.control || t->ext.ours)
-		output_note(&t->out, pid, header.start_mono_ns, text.text);
-	strbuf_release(&text);
+	say_beginning(t, &session);
 	return 0;
 }
 
 /* --- the loop --------------------------------------------------------------- */
 
-static int open_descriptors(struct tracer *t)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	t->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	t->process_fd = (int)syscall(SYS_pidfd_open, t->options.pid, 0);
-	if (t->signal_fd < 0)
-		return log_error("signalfd: %s", strerror(errno));
-	/* Without pidfd_open (before Linux 5.3) target_is_alive alone tells. */
-	return 0;
-}
-
 static enum ending wait_for_more(struct tracer *t)
 {
 	struct pollfd fds[] = {
-		{ .fd = t->signal_fd, .events = POLLIN },
 		{ .fd = t->process_fd, .events = POLLIN },
 		{ .fd = ring_set_fd(t->at.rings), .events = POLLIN },
 	};
 
-	poll(fds, 3, ROUND_MS);
-	if (fds[0].revents)
+	if (stop_asked() || (poll(fds, 2, ROUND_MS) < 0 && stop_asked()))
 		return BY_SIGNAL;
-	if (fds[1].revents || (t->process_fd < 0 && !target_is_alive(&t->at.target)))
+	if (fds[0].revents || (t->process_fd < 0 && !target_is_alive(&t->at.target)))
 		return BY_BACKEND;
 	if (t->options.duration_ns && clock_mono_ns() - t->began_ns >= t->options.duration_ns)
 		return BY_DURATION;
 	if (t->out.failed)
 		return BY_OUTPUT;
 	if (t->ext.records && record_source_ended(t->ext.records))
-		return BY_SQL;
+		return record_source_damaged(t->ext.records) ? BY_DAMAGE : BY_SQL;
 	return GOES_ON;
 }
 
@@ -229,14 +272,29 @@ static void show_status(struct tracer *t, uint64_t now)
 		(unsigned long long)(totals->lost_samples + totals->dropped_records));
 }
 
+/* The extension's side may begin late, or not at all: then statements come from a probe after all. */
+static void look_at_extension(struct tracer *t)
+{
+	bool had_failed = t->ext.failed;
+
+	if (extension_poll(&t->ext))
+		merge_add(t->merge, t->ext.records);
+	if (!t->ext.failed || had_failed)
+		return;
+	output_note(&t->out, (uint32_t)t->at.target.own_pid, clock_mono_ns(), t->ext.why);
+	if (attachment_add_statements(&t->at))
+		output_note(&t->out, (uint32_t)t->at.target.own_pid, clock_mono_ns(),
+			    "statements cannot be seen by a probe either: they are missing");
+}
+
 static enum ending loop(struct tracer *t)
 {
 	enum ending ending = GOES_ON;
 
 	while (!ending) {
 		ending = wait_for_more(t);
-		if (extension_poll(&t->ext))
-			merge_add(t->merge, t->ext.records);
+		look_at_extension(t);
+		look_for_losses(t);
 		round_of_events(t);
 		output_flush(&t->out);
 		show_status(t, clock_mono_ns());
@@ -252,12 +310,13 @@ static void say_open_wait(struct tracer *t, const struct task_state *last, uint6
 {
 	struct pgt_wait wait = { .event = last->event, .flags = PGT_WAIT_OPEN, .start_ns = last->start_ns };
 
-	if (!last->event || last->end_ns)
-		return;
 	if (!wait.start_ns) {
 		wait.flags |= PGT_WAIT_NO_START;
 		wait.start_ns = t->at.attached_ns;
 	}
+	/* None was open; or it had ended just then, and has been shown. */
+	if (!last->event || last->end_ns || wait.start_ns > now || t->last_wait_start_ns >= wait.start_ns)
+		return;
 	output_own(&t->out, PGT_WAIT, (uint32_t)t->at.target.own_pid, now, &wait, sizeof(wait));
 }
 
@@ -268,8 +327,9 @@ static void say_self_check(struct tracer *t, const struct task_state *last, uint
 	char text[160];
 
 	if (last->read_faults) {
-		snprintf(text, sizeof(text), "%llu times the wait event could not be read: waits are missing",
-			 (unsigned long long)last->read_faults);
+		snprintf(text, sizeof(text),
+			 "%u times a wait event or a statement's text could not be read: some are missing",
+			 last->read_faults);
 		output_note(&t->out, pid, now, text);
 	}
 	if (!last->hits)
@@ -277,26 +337,22 @@ static void say_self_check(struct tracer *t, const struct task_state *last, uint
 			    "no wait probe was hit: the session neither waited nor ran, or its waits were not seen");
 }
 
-/*
- * A ring tells its loss only with the next sample that it takes; the program's own count has those too that came
- * last, or on a CPU without a ring.
- */
-static void say_untold_loss(struct tracer *t, const struct task_state *last, uint64_t now)
+static void say_bad_samples(struct tracer *t, uint64_t now)
 {
-	uint64_t told = trace_totals(t->out.trace)->lost_samples;
-	struct pgt_loss loss = { .reason = PGT_LOSS_RING };
+	struct pgt_loss loss = { .reason = PGT_LOSS_BAD_SAMPLE };
+	size_t i;
 
-	if (last->lost <= told)
-		return;
-	loss.count = last->lost - told;
-	output_own(&t->out, PGT_LOSS, (uint32_t)t->at.target.own_pid, now, &loss, sizeof(loss));
+	for (i = 0; i < t->ring_count; i++)
+		loss.count += ring_bad(ring_set_ring(t->at.rings, i));
+	if (loss.count)
+		output_own(&t->out, PGT_LOSS, (uint32_t)t->at.target.own_pid, now, &loss, sizeof(loss));
 }
 
 /* On a full disk there is no room for the record that says so either; the file's header has the count. */
 static void say_dropped(struct tracer *t, uint64_t now)
 {
 	uint64_t told = trace_totals(t->out.trace)->dropped_records;
-	struct pgt_loss loss = { .reason = PGT_LOSS_NO_SPACE };
+	struct pgt_loss loss = { .reason = PGT_LOSS_UNTOLD };
 
 	if (!t->ext.records || record_source_dropped(t->ext.records) <= told)
 		return;
@@ -319,32 +375,32 @@ static void say_end(struct tracer *t, enum ending ending, uint64_t now)
 	if (t->seen_end)
 		return;
 	if (ending == BY_BACKEND)
-		end.reason = t->ext.records ? PGT_END_KILLED : PGT_END_EXIT;
+		end.reason = t->ext.records ? PGT_END_KILLED : PGT_END_GONE;
 	output_own(&t->out, PGT_END, (uint32_t)t->at.target.own_pid, now, &end, sizeof(end));
 }
 
 static void finish_stream(struct tracer *t, enum ending ending)
 {
 	struct task_state last;
-	uint64_t now;
 	int i;
 
-	attachment_detach(&t->at, &last);
+	t->cut_ns = attachment_detach(&t->at, &last);
 	if (t->pending)
 		pending_close(t->pending, (uint32_t)t->at.target.pid, &last);
 	extension_stop(&t->ext);
 	if (ending == BY_BACKEND && t->ext.records)
 		record_source_close(t->ext.records);
+	if (last.hits)
+		say_lost(t, last.lost, t->cut_ns);
 	for (i = 0; i < LAST_ROUNDS; i++)
 		round_of_events(t);
-	now = clock_mono_ns();
 	if (!t->seen_end)
-		say_open_wait(t, &last, now);
-	say_self_check(t, &last, now);
-	say_untold_loss(t, &last, now);
-	say_dropped(t, now);
-	say_late(t, now);
-	say_end(t, ending, now);
+		say_open_wait(t, &last, t->cut_ns);
+	say_self_check(t, &last, t->cut_ns);
+	say_bad_samples(t, t->cut_ns);
+	say_dropped(t, t->cut_ns);
+	say_late(t, t->cut_ns);
+	say_end(t, ending, t->cut_ns);
 }
 
 /* All of the record file that we asked for is in the .pgt: do not leave a copy with the server. */
@@ -363,12 +419,14 @@ static int finish(struct tracer *t, enum ending ending)
 	totals = *trace_totals(t->out.trace);
 	if (output_finish(&t->out))
 		return log_error("the trace is not whole: its output could not be written");
-	drop_record(t);
 	log_info("%s: %llu statements, %llu waits, %llu lost%s%s%s%s", ending_texts[ending],
 		 (unsigned long long)totals.statements, (unsigned long long)totals.waits,
 		 (unsigned long long)(totals.lost_samples + totals.dropped_records),
 		 t->out.text_path ? "; see " : "", t->out.text_path ? t->out.text_path : "",
 		 t->out.records_path ? " and " : "", t->out.records_path ? t->out.records_path : "");
+	if (t->ext.records && record_source_damaged(t->ext.records))
+		return log_error("the trace is not whole: %s cannot be read to its end, and stays", t->ext.record_path);
+	drop_record(t);
 	return 0;
 }
 
@@ -392,7 +450,7 @@ static int run(struct tracer *t)
 		 t->ext.control ? (t->ext.ours ? "" : ", joining its trace") :
 				  "; without the extension pg_trace: no binds, plans, rows or nested SQL");
 	t->began_ns = clock_mono_ns();
-	t->shows_status = isatty(STDERR_FILENO) && t->out.text_path;
+	t->shows_status = isatty(STDERR_FILENO) && t->out.text_path && !log_is_quiet();
 	return finish(t, loop(t));
 }
 
@@ -409,21 +467,22 @@ static void release(struct tracer *t)
 	activity_free(t->activity);
 	extension_close(&t->ext);
 	attachment_close(&t->at);
-	if (t->signal_fd >= 0)
-		close(t->signal_fd);
 	if (t->process_fd >= 0)
 		close(t->process_fd);
 }
 
 int cmd_trace(int argc, char **argv)
 {
-	struct tracer t = { .signal_fd = -1, .process_fd = -1 };
+	struct tracer t = { .process_fd = -1 };
 	int status = trace_options_parse(&t.options, argc, argv);
 
 	if (status >= 0)
 		return status;
-	/* Signals are held from here on, so that none can end us with probes in place. */
-	status = open_descriptors(&t) || run(&t) ? EXIT_FAILED : EXIT_OK;
+	/* From here on no signal can end us with probes in place. */
+	stop_catch();
+	/* Without pidfd_open (before Linux 5.3) target_is_alive alone tells. */
+	t.process_fd = (int)syscall(SYS_pidfd_open, t.options.pid, 0);
+	status = run(&t) ? EXIT_FAILED : EXIT_OK;
 	release(&t);
 	return status;
 }

@@ -50,7 +50,7 @@ static void take(struct pending *pending, struct waiter *waiter, const struct ta
 
 	if (!wait.start_ns) {
 		wait.flags |= PGT_WAIT_NO_START;
-		wait.start_ns = waiter->attached_ns;
+		wait.start_ns = waiter->attached_ns < state->end_ns ? waiter->attached_ns : state->end_ns;
 	}
 	timeq_add(pending->queue, &ev);
 	waiter->taken_end_ns = state->end_ns;

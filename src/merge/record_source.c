@@ -13,6 +13,7 @@ struct record_source {
 	bool have;		/* event is valid */
 	bool closed;		/* the writer is gone */
 	bool ended;		/* nothing more comes */
+	bool is_damaged;	/* not all of the file could be read */
 	uint64_t last_ns;
 };
 
@@ -28,7 +29,7 @@ static void damaged(struct record_source *rs)
 					      .pid = stmt_header(rs->file)->pid };
 	rs->event.body = &rs->damage;
 	rs->event.body_length = sizeof(rs->damage);
-	rs->have = rs->ended = true;
+	rs->have = rs->ended = rs->is_damaged = true;
 }
 
 static const struct event *record_peek(struct source *source)
@@ -95,6 +96,11 @@ bool record_source_ended(const struct source *source)
 	const struct record_source *rs = (const struct record_source *)source;
 
 	return rs->ended && !rs->have;
+}
+
+bool record_source_damaged(const struct source *source)
+{
+	return ((const struct record_source *)source)->is_damaged;
 }
 
 void record_source_close(struct source *source)

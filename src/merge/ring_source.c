@@ -2,6 +2,9 @@
 /*
  * A sample is copied out of its ring when it is looked at, and its room given back to the
  * kernel at once, while the sample still waits for its turn.
+ *
+ * SAMPLE_LOST is passed over: the ring tells it late, with the next sample that it takes.  The programs count
+ * what no ring took (task_state.lost), and whoever drives the merge looks there once a round.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +22,6 @@ struct ring_source {
 	bool have;
 	union {
 		struct pgt_wait wait;
-		struct pgt_loss loss;
 		struct sample_activity activity;
 		char room[sizeof(struct sample_activity) + SAMPLE_TEXT_MAX];
 	} body;
@@ -33,7 +35,8 @@ static size_t from_wait(struct ring_source *rs, const struct sample *sample)
 	rs->body.wait = (struct pgt_wait){ .event = wait->event, .start_ns = wait->start_ns };
 	if (!wait->start_ns) {
 		rs->body.wait.flags = PGT_WAIT_NO_START;
-		rs->body.wait.start_ns = rs->attached_ns;
+		/* It may have ended in the very moment of attaching. */
+		rs->body.wait.start_ns = rs->attached_ns < sample->time_ns ? rs->attached_ns : sample->time_ns;
 	}
 	return sizeof(rs->body.wait);
 }
@@ -48,20 +51,9 @@ static size_t from_activity(struct ring_source *rs, const struct sample *sample)
 	return size;
 }
 
-static size_t from_lost(struct ring_source *rs, const struct sample *sample)
-{
-	const struct sample_lost *lost = (const struct sample_lost *)sample;
-
-	rs->event.head.kind = PGT_LOSS;
-	rs->body.loss = (struct pgt_loss){ .reason = PGT_LOSS_RING, .cpu = lost->cpu,
-					   .count = lost->count };
-	return sizeof(rs->body.loss);
-}
-
 static size_t (*const convert[SAMPLE_KINDS])(struct ring_source *rs, const struct sample *sample) = {
 	[SAMPLE_WAIT] = from_wait,
 	[SAMPLE_ACTIVITY] = from_activity,
-	[SAMPLE_LOST] = from_lost,
 };
 
 static const struct event *ring_peek(struct source *source)
@@ -71,9 +63,7 @@ static const struct event *ring_peek(struct source *source)
 	size_t size;
 
 	while (!rs->have && (sample = ring_next(rs->ring, &size))) {
-		bool ours = sample->pid == rs->pid || sample->kind == SAMPLE_LOST;
-
-		if (sample->kind >= SAMPLE_KINDS || !convert[sample->kind] || !ours)
+		if (sample->kind >= SAMPLE_KINDS || !convert[sample->kind] || sample->pid != rs->pid)
 			continue;
 		rs->event.head = (struct pgt_record){ .pid = rs->own_pid, .time_ns = sample->time_ns };
 		rs->event.body_length = convert[sample->kind](rs, sample);

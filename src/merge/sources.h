@@ -25,6 +25,8 @@
 struct source *record_source_new(struct stmt_file *file);
 void record_source_free(struct source *source);
 bool record_source_ended(const struct source *source);
+/* Not all of the file could be read. */
+bool record_source_damaged(const struct source *source);
 /* The backend will write no more: what is committed now is all. */
 void record_source_close(struct source *source);
 /* Records that the file's writer could not write, as far as its header said at the last look. */

@@ -315,6 +315,7 @@ static void json_loss(struct jsonw *w, const struct trace_event *te)
 		[PGT_LOSS_BAD_SAMPLE] = "bad_sample",
 		[PGT_LOSS_BAD_RECORD] = "bad_record",
 		[PGT_LOSS_LATE] = "late",
+		[PGT_LOSS_UNTOLD] = "untold",
 	};
 	const struct pgt_loss *loss = te->event->body;
 
@@ -322,6 +323,7 @@ static void json_loss(struct jsonw *w, const struct trace_event *te)
 	json_u64(w, "cpu", loss->cpu);
 	json_u64(w, "count", loss->count);
 	json_u64(w, "bytes", loss->bytes);
+	json_u64(w, "until_ns", event_loss_until(te->event));
 }
 
 static void json_wait(struct jsonw *w, const struct trace_event *te)
@@ -358,6 +360,7 @@ static void json_end(struct jsonw *w, const struct trace_event *te)
 		[PGT_END_EXIT] = "exit",
 		[PGT_END_KILLED] = "killed",
 		[PGT_END_COLLECTOR_GONE] = "collector_gone",
+		[PGT_END_GONE] = "gone",
 	};
 	const struct session *session = te->session;
 
@@ -386,6 +389,7 @@ static const struct {
 	[PGT_WAIT]	 = { "wait",	   json_wait },
 	[PGT_NOTE]	 = { "note",	   json_note },
 	[PGT_END]	 = { "end",	   json_end },
+	[PGT_WATCH]	 = { "watch",	   json_note },
 };
 
 static void finish_line(struct jsonw *w)

@@ -2,11 +2,13 @@
 #include "out/sink.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/stop.h"
 #include "base/xmalloc.h"
 #include "out/text.h"
 #include "stmt/create.h"
@@ -25,13 +27,50 @@ const struct sink_ops *sink_format(const char *name)
 	return NULL;
 }
 
+#define READER_MS 1000
+
+/*
+ * Standard output may be a pipe whose reader does not read (a pager).  Once we are asked to end, it is given a
+ * moment and no more.
+ */
+static ssize_t write_stdout(void *cookie, const char *bytes, size_t size)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	size_t done = 0;
+
+	(void)cookie;
+	while (done < size) {
+		ssize_t wrote;
+
+		if (stop_asked() && poll(&out, 1, READER_MS) == 0) {
+			errno = ECANCELED;
+			break;
+		}
+		wrote = write(STDOUT_FILENO, bytes + done, size - done);
+		if (wrote > 0)
+			done += (size_t)wrote;
+		else if (errno != EINTR)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+static FILE *open_stdout(void)
+{
+	return fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_stdout });
+}
+
 static FILE *open_output(const char *path)
 {
 	FILE *out;
 	int fd;
 
-	if (!strcmp(path, "-"))
-		return stdout;
+	if (!strcmp(path, "-")) {
+		out = open_stdout();
+		if (!out)
+			log_error("cannot write to standard output: %s", strerror(errno));
+		return out;
+	}
 	fd = create_output(path);
 	if (fd < 0)
 		return NULL;
@@ -54,8 +93,7 @@ struct sink *sink_open(const struct sink_ops *ops, const char *path)
 	sink->ops = ops;
 	sink->out = out;
 	sink->path = xstrdup(path);
-	if (out != stdout)
-		setvbuf(out, NULL, _IOFBF, BUFFER_SIZE);
+	setvbuf(out, NULL, _IOFBF, BUFFER_SIZE);
 	if (ops->begin)
 		ops->begin(sink);
 	return sink;
@@ -65,7 +103,7 @@ static void fail(struct sink *sink, int error)
 {
 	if (!sink->failed && error != EPIPE)
 		log_error("cannot write %s: %s; what it holds is not whole",
-			  sink->out == stdout ? "to standard output" : sink->path, strerror(error));
+			  !strcmp(sink->path, "-") ? "to standard output" : sink->path, strerror(error));
 	sink->failed = true;
 }
 
@@ -97,7 +135,7 @@ int sink_close(struct sink *sink)
 	bool failed;
 
 	sink_flush(sink);
-	if (sink->out != stdout && fclose(sink->out))
+	if (fclose(sink->out))
 		fail(sink, errno);
 	if (sink->ops->free)
 		sink->ops->free(sink);

@@ -11,7 +11,7 @@
 
 struct sink {
 	const struct sink_ops *ops;
-	FILE *out;		/* owned; stdout is flushed, not closed */
+	FILE *out;		/* owned; over standard output where path is "-" */
 	char *path;		/* for messages, owned */
 	bool failed;		/* a write failed; said once */
 };

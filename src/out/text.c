@@ -190,6 +190,7 @@ static void (*const writers[PGT_KINDS])(struct text_sink *text, const struct tra
 	[PGT_WAIT]    = text_wait,
 	[PGT_NOTE]    = text_note,
 	[PGT_END]     = text_session_end,
+	[PGT_WATCH]   = text_note,
 };
 
 static void text_event(struct sink *sink, const struct trace_event *te)

@@ -164,10 +164,11 @@ void text_loss(struct text_sink *text, const struct trace_event *te)
 		[PGT_LOSS_NO_SPACE] = "records, no room on the file system",
 		[PGT_LOSS_SIZE_LIMIT] = "records, pg_trace.max_file_size was reached",
 		[PGT_LOSS_IO] = "records, the record file failed",
-		[PGT_LOSS_RING] = "samples, the ring was full of CPU ",
+		[PGT_LOSS_RING] = "samples, the ring was full: waits or statements are missing",
 		[PGT_LOSS_BAD_SAMPLE] = "samples that make no sense",
 		[PGT_LOSS_BAD_RECORD] = "records, a record file is damaged from here",
 		[PGT_LOSS_LATE] = "events came late and stand out of order",
+		[PGT_LOSS_UNTOLD] = "records, counted by the record file alone",
 	};
 	FILE *out = text->sink.out;
 	const struct pgt_loss *loss = te->event->body;
@@ -177,8 +178,6 @@ void text_loss(struct text_sink *text, const struct trace_event *te)
 	put_u64(out, loss->count);
 	put_str(out, " ");
 	put_str(out, reason ? reason : "of an unknown kind");
-	if (loss->reason == PGT_LOSS_RING)
-		put_u64(out, loss->cpu);
 	if (loss->bytes) {
 		put_str(out, " (");
 		put_u64(out, loss->bytes);
@@ -186,6 +185,10 @@ void text_loss(struct text_sink *text, const struct trace_event *te)
 	}
 	put_str(out, " tim=");
 	text_time(text, te, te->event->head.time_ns);
+	if (event_loss_until(te->event)) {
+		put_str(out, " to ");
+		text_time(text, te, event_loss_until(te->event));
+	}
 	put_str(out, "\n");
 }
 
@@ -207,11 +210,12 @@ void text_session_end(struct text_sink *text, const struct trace_event *te)
 		[PGT_END_EXIT] = "the backend left",
 		[PGT_END_KILLED] = "the backend died",
 		[PGT_END_COLLECTOR_GONE] = "the collector that asked for it was gone",
+		[PGT_END_GONE] = "the backend has ended",
 	};
 	FILE *out = text->sink.out;
 	const struct session *session = te->session;
 	uint32_t reason = ((const struct pgt_end *)te->event->body)->reason;
-	bool known = reason >= PGT_END_STOPPED && reason <= PGT_END_COLLECTOR_GONE;
+	bool known = reason >= PGT_END_STOPPED && reason <= PGT_END_GONE;
 
 	text->in_session = false;
 	text_rule(text, '=');

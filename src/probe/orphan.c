@@ -76,7 +76,7 @@ static int read_definitions(struct strbuf *out)
  * An event that somebody still has open is EBUSY and stays: so even a collector whose pid
  * we cannot see (it runs in another pid namespace) does not lose what it uses.
  */
-static int sweep(int fd, char *definitions)
+static int sweep(int fd, char *definitions, unsigned patience_ms)
 {
 	char *line, *rest = definitions;
 	struct orphan_name name;
@@ -85,7 +85,7 @@ static int sweep(int fd, char *definitions)
 	while ((line = strsep(&rest, "\n"))) {
 		if (!orphan_parse(line, &name) || !is_orphan(&name))
 			continue;
-		if (uprobe_events_remove(fd, name.group, name.event, 0) == 0)
+		if (uprobe_events_remove(fd, name.group, name.event, patience_ms) == 0)
 			removed++;
 		else
 			log_verbose("%s/%s of a collector that is gone cannot be removed",
@@ -94,14 +94,14 @@ static int sweep(int fd, char *definitions)
 	return removed;
 }
 
-int probe_sweep_orphans(void)
+int probe_sweep_orphans(unsigned patience_ms)
 {
 	struct strbuf definitions = STRBUF_INIT;
 	int fd, result = read_definitions(&definitions);
 
 	if (result == 0 && strstr(definitions.text, ORPHAN_PREFIX)) {
 		fd = uprobe_events_open();
-		result = fd < 0 ? -EACCES : sweep(fd, definitions.text);
+		result = fd < 0 ? -EACCES : sweep(fd, definitions.text, patience_ms);
 		if (fd >= 0)
 			close(fd);
 	}

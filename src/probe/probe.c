@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "probe/event.h"
@@ -28,7 +29,7 @@ struct task {
 	size_t count;
 	int source_fd;		/* what the wait source opened; -1: nothing */
 	bool has_scratch;
-	bool is_watched;	/* it has its entry in the state map */
+	uint64_t watched_ns;	/* when its state entry was made */
 };
 
 struct probe_set {
@@ -192,19 +193,18 @@ static struct task *add_task(struct probe_set *set, pid_t pid)
  */
 static int watch(const struct probe_set *set, struct task *task, const struct task_state *state)
 {
-	pid_t pid = task->pid;
 	struct task_state now = *state;
 	struct iovec here = { &now.event, sizeof(now.event) };
 	struct iovec there = { (void *)(uintptr_t)now.wait_event_addr, sizeof(now.event) };
-	uint32_t key = (uint32_t)pid;
+	uint32_t key = (uint32_t)task->pid;
 	int error;
 
-	if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(now.event))
+	task->watched_ns = clock_mono_ns();
+	if (process_vm_readv(task->pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(now.event))
 		now.event = state->event;
 	error = bpf_map_update(set->loaded.maps[MAP_STATE], &key, &now);
-	task->is_watched = !error;
 	return !error ? 0 : log_error("process %d cannot be added to those traced: %s "
-				      "(at most %d)", (int)pid, strerror(-error), STATE_TASKS);
+				      "(at most %d)", (int)task->pid, strerror(-error), STATE_TASKS);
 }
 
 /* One descriptor an event and one an event and task. */
@@ -327,7 +327,7 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	bool is_new;
 
 	*failed = 0;
-	is_new = !task->is_watched;
+	is_new = !task->watched_ns;
 	raise_nofile(set);
 	give_scratch(set, task);
 	open_all(set, task, &opened);
@@ -350,6 +350,22 @@ bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *
 	return bpf_map_lookup(set->loaded.maps[MAP_STATE], &key, out) == 0;
 }
 
+uint64_t probe_set_watched_ns(const struct probe_set *set, pid_t pid)
+{
+	const struct task *task = find_task(set, pid);
+
+	return task ? task->watched_ns : 0;
+}
+
+void probe_set_unwatch(struct probe_set *set, pid_t pid, struct task_state *last)
+{
+	uint32_t key = (uint32_t)pid;
+
+	if (last)
+		probe_set_state(set, pid, last);
+	bpf_map_delete(set->loaded.maps[MAP_STATE], &key);
+}
+
 void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 {
 	struct task *task = find_task(set, pid);
@@ -360,14 +376,12 @@ void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 		memset(last, 0, sizeof(*last));
 	if (!task)
 		return;
+	probe_set_unwatch(set, pid, last);
 	for (i = 0; i < task->count; i++)
 		if (task->fds[i] >= 0)
 			close(task->fds[i]);
 	if (task->source_fd >= 0)
 		close(task->source_fd);
-	if (last)
-		probe_set_state(set, pid, last);
-	bpf_map_delete(set->loaded.maps[MAP_STATE], &key);
 	if (task->has_scratch)
 		bpf_map_delete(set->loaded.maps[MAP_SCRATCH], &key);
 	free(task->fds);

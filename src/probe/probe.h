@@ -32,9 +32,10 @@ const char *tracefs_path(void);
 
 /*
  * Removes definitions that a collector which is no more left behind.  Returns how many, or
- * -errno.  Definitions of living collectors, and everything not ours, stay.
+ * -errno.  Definitions of living collectors, and everything not ours, stay.  One that is still in use (the
+ * killed one is being taken down) is tried again for patience_ms.
  */
-int probe_sweep_orphans(void);
+int probe_sweep_orphans(unsigned patience_ms);
 
 /* Maps made, programs loaded and verified.  NULL after one log_error line. */
 struct probe_set *probe_set_new(void);
@@ -51,16 +52,23 @@ int probe_set_use(struct probe_set *set, const struct wait_source *source);
 int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes,
 		     size_t count);
 /*
- * Opens every probe, and what the wait source needs, on pid (in the initial pid namespace).  state: its entry in the state map
- * (wait_event_addr set), which is made when all are open; the wait under way is read there at that
- * moment, event is for where it cannot be.  0, or -1 after one line: no probe opened.  Fewer that do
+ * Opens every probe, and what the wait source needs, on pid (in the initial pid namespace).  state:
+ * its entry in the state map (wait_event_addr set), which is made when all are open; the wait under way
+ * is read there at that moment, event is for where it cannot be.  0, or -1 after one line: no probe opened.  Fewer that do
  * not open are counted in *failed, and are no error.  On a pid that is attached: opens what was
  * defined since, and leaves its state.
  */
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
 		     size_t *failed);
+/* CLOCK_MONOTONIC ns just before pid's waits began to be seen; 0: it is not attached. */
+uint64_t probe_set_watched_ns(const struct probe_set *set, pid_t pid);
 /* Reads the task's state; false: no entry. */
 bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out);
+/*
+ * From this moment on nothing of pid is seen any more; its last state goes to *last if that is not NULL
+ * (left as it is where there is none).  Closing many probes takes long, and they do not close at once.
+ */
+void probe_set_unwatch(struct probe_set *set, pid_t pid, struct task_state *last);
 /* Closes pid's probes and fills *last with its last state if not NULL. */
 void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last);
 /* The map that ring_open() plugs its rings into. */

@@ -180,10 +180,11 @@ static const struct {
 	[PGT_XACT]	 = { sizeof(struct pgt_xact),	    NULL },
 	[PGT_ERROR]	 = { sizeof(struct pgt_error),	    check_error },
 	[PGT_CLOCK]	 = { sizeof(struct pgt_clock),	    NULL },
-	[PGT_LOSS]	 = { sizeof(struct pgt_loss),	    NULL },
+	[PGT_LOSS]	 = { offsetof(struct pgt_loss, until_ns), NULL },
 	[PGT_WAIT]	 = { sizeof(struct pgt_wait),	    check_wait },
 	[PGT_NOTE]	 = { sizeof(struct pgt_note),	    check_note },
 	[PGT_END]	 = { sizeof(struct pgt_end),	    NULL },
+	[PGT_WATCH]	 = { sizeof(struct pgt_watch),	    check_note },
 };
 
 const char *event_check(const struct event *ev)
@@ -206,6 +207,7 @@ const char *event_text(const struct event *ev, size_t *length)
 		*length = text->length;
 		return (const char *)(text + 1);
 	case PGT_NOTE:
+	case PGT_WATCH:
 		*length = note->length;
 		return (const char *)(note + 1);
 	case PGT_ERROR:
@@ -214,6 +216,15 @@ const char *event_text(const struct event *ev, size_t *length)
 	}
 	*length = 0;
 	return "";
+}
+
+_Static_assert(sizeof(struct pgt_watch) == sizeof(struct pgt_note), "a watch is read as a note is");
+
+uint64_t event_loss_until(const struct event *ev)
+{
+	const struct pgt_loss *loss = ev->body;
+
+	return ev->body_length >= sizeof(*loss) ? loss->until_ns : 0;
 }
 
 const char *event_error_statement(const struct event *ev, size_t *length)

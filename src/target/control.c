@@ -189,6 +189,16 @@ static void ask(struct control *control, enum pgt_request request)
 	__atomic_store_n(&slot->request_seq, control->asked_seq, __ATOMIC_RELEASE);
 }
 
+bool control_is_pending(const struct control *control)
+{
+	const struct pgt_slot *slot = control->slot;
+	uint64_t beat = __atomic_load_n(&slot->heartbeat_ns, __ATOMIC_ACQUIRE);
+
+	return slot->request == PGT_REQUEST_START && beat && clock_mono_ns() - beat < PGT_HEARTBEAT_LIMIT_NS &&
+	       __atomic_load_n(&slot->request_seq, __ATOMIC_ACQUIRE) !=
+		       __atomic_load_n(&slot->answer_seq, __ATOMIC_ACQUIRE);
+}
+
 int control_start(struct control *control, uint32_t level, const char *base)
 {
 	struct pgt_slot *slot = control->slot;
@@ -199,6 +209,7 @@ int control_start(struct control *control, uint32_t level, const char *base)
 	memset(slot->base, 0, sizeof(slot->base));
 	memcpy(slot->base, base, strlen(base));
 	control_heartbeat(control);
+	slot->requested_ns = clock_mono_ns();
 	ask(control, PGT_REQUEST_START);
 	return 0;
 }
@@ -207,7 +218,7 @@ enum control_state control_poll(struct control *control)
 {
 	uint32_t answered = __atomic_load_n(&control->slot->answer_seq, __ATOMIC_ACQUIRE);
 
-	if (control->asked_seq && answered != control->asked_seq)
+	if (control->asked_seq && (int32_t)(answered - control->asked_seq) < 0)
 		return CONTROL_WAITING;
 	switch (state_of(control)) {
 	case PGT_SLOT_TRACING:
@@ -237,7 +248,7 @@ void control_stop(struct control *control)
 
 void control_base(const struct control *control, char out[PGT_BASE_SIZE])
 {
-	memcpy(out, control->slot->record, PGT_BASE_SIZE);
+	memcpy(out, control_is_pending(control) ? control->slot->base : control->slot->record, PGT_BASE_SIZE);
 	out[PGT_BASE_SIZE - 1] = '\0';
 	/* A name, never a path. */
 	for (char *at = out; (at = strchr(at, '/')); at++)

@@ -30,6 +30,8 @@ void control_close(struct control *control);
 
 /* A trace is on already, started by somebody else. */
 bool control_is_tracing(const struct control *control);
+/* Another collector, that lives, has asked for one, and the backend has not looked yet. */
+bool control_is_pending(const struct control *control);
 /* Asks for a trace of this level named base; 0, or -1 after one line. */
 int control_start(struct control *control, uint32_t level, const char *base);
 enum control_state control_poll(struct control *control);
@@ -38,7 +40,10 @@ int control_failure(const struct control *control);	/* errno of CONTROL_FAILED *
 void control_heartbeat(struct control *control);
 /* Asks to end it; the backend does so at its next statement. */
 void control_stop(struct control *control);
-/* The running or last trace's name ("pg_trace_12345_1699123456"); copied to out. */
+/*
+ * The name of the trace that another asked for, else of the running or last one, copied to out:
+ * "pg_trace_12345_1699123456".
+ */
 void control_base(const struct control *control, char out[PGT_BASE_SIZE]);
 /* The record file of the trace base, to open; the caller frees. */
 char *control_record_path(const struct control *control, const char *base);

@@ -77,6 +77,9 @@ static char *read_title(pid_t pid)
 	return xmemdup0(text, length > 0 ? length : 0);
 }
 
+/* init_ps_display() (utils/misc/ps_status.c) heads the title of each child with this. */
+#define TITLE "postgres: "
+
 /* Every server process has the data directory as its working directory, with PG_VERSION in it. */
 static int check_server(struct target *target)
 {
@@ -90,6 +93,9 @@ static int check_server(struct target *target)
 	    atoi(text) == (int)target->own_pid)
 		return log_error("process %d is the postmaster, which runs no statements: name a backend (SELECT pg_backend_pid())",
 				 (int)target->pid);
+	if (strncmp(target->title, TITLE, strlen(TITLE)))
+		return log_error("process %d (%s) is no PostgreSQL server process: its title does not begin with '" TITLE "'",
+				 (int)target->pid, target->exe_name);
 	return 0;
 }
 

@@ -39,6 +39,8 @@ struct session_state {
 	uint64_t serials;
 	uint64_t last_ns;		/* of the last event */
 	uint64_t told_dropped;		/* records that LOSS records say are missing */
+	uint64_t watched_ns;		/* nobody looked for its waits before; 0: not known */
+	uint64_t lossy_from, lossy_until;	/* samples were lost in this time */
 	bool ended;			/* its END has come */
 	struct waitnames names;
 };

@@ -8,6 +8,8 @@
 #include "out/sink.h"
 #include "trace/session.h"
 
+#define LOSSY_GAP_NS UINT64_C(1000000000)
+
 struct trace {
 	struct sessions *sessions;
 	struct sink **sinks;
@@ -101,12 +103,19 @@ static void apply_begin(struct step *step)
 	calls_begin(step->session->state, step->ev);
 }
 
+/* Samples were lost while this call ran: some of its waits may be among them. */
+static bool lost_inside(const struct session_state *state, const struct pgt_call *call)
+{
+	return call->start_ns < state->lossy_until && call->end_ns > state->lossy_from;
+}
+
 static void apply_call(struct step *step)
 {
 	const struct pgt_call *call = step->ev->body;
 
 	step->te.begun = calls_end(step->session->state, step->ev, &step->account);
-	step->account.known_waits = step->session->has_waits;
+	step->account.known_waits = step->session->has_waits && call->start_ns >= step->session->state->watched_ns;
+	step->account.cut_waits |= lost_inside(step->session->state, call);
 	if (!(call->flags & PGT_CALL_NO_START))
 		step->te.account = &step->account;
 	step->session->calls++;
@@ -150,12 +159,32 @@ static uint64_t *loss_total(struct trace_totals *totals, uint32_t reason)
 	return &totals->dropped_records;
 }
 
+/* Losses that follow one another are one stretch of time, so that a long call is seen to overlap all of them. */
+static void note_lossy(struct session_state *state, const struct event *ev)
+{
+	uint64_t until = event_loss_until(ev);
+
+	if (ev->head.time_ns > state->lossy_until + LOSSY_GAP_NS && !state->open)
+		state->lossy_from = ev->head.time_ns;
+	if (!state->lossy_until)
+		state->lossy_from = ev->head.time_ns;
+	state->lossy_until = until ? until : ev->head.time_ns + 1;
+}
+
+static void apply_watch(struct step *step)
+{
+	step->session->has_waits = true;
+	step->session->state->watched_ns = step->ev->head.time_ns;
+}
+
 static void apply_loss(struct step *step)
 {
 	const struct pgt_loss *loss = step->ev->body;
 	uint64_t *total = loss_total(&step->trace->totals, loss->reason);
 
 	*total += loss->count;
+	if (loss->reason == PGT_LOSS_RING)
+		note_lossy(step->session->state, step->ev);
 	if (total == &step->trace->totals.dropped_records)
 		step->session->state->told_dropped += loss->count;
 }
@@ -188,6 +217,7 @@ static void (*const appliers[PGT_KINDS])(struct step *step) = {
 	[PGT_CLOCK]	 = apply_clock,
 	[PGT_LOSS]	 = apply_loss,
 	[PGT_WAIT]	 = apply_wait,
+	[PGT_WATCH]	 = apply_watch,
 };
 
 /* --- the stream ------------------------------------------------------------- */
@@ -276,6 +306,7 @@ static void renew_session(struct trace *trace, struct session *session)
 	session->statements = session->calls = session->waits = 0;
 	session->wait_ns = 0;
 	session->state->told_dropped = 0;
+	session->state->watched_ns = session->state->lossy_from = session->state->lossy_until = 0;
 	session->state->ended = false;
 	count_session(trace, session);
 }
@@ -303,7 +334,7 @@ void trace_apply_header(struct trace *trace, const struct pgt_header *header)
 {
 	struct session *session = sessions_find(trace->sessions, header->pid);
 	uint64_t told = session ? session->state->told_dropped : 0;
-	struct pgt_loss loss = { .reason = PGT_LOSS_NO_SPACE };
+	struct pgt_loss loss = { .reason = PGT_LOSS_UNTOLD };
 	struct event ev = {
 		.head = {
 			.length = sizeof(ev.head) + sizeof(loss),

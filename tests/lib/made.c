@@ -275,6 +275,13 @@ static void add_note(struct made *made, const char *text, uint64_t time_ns)
 	made_add(made, PGT_NOTE, 0, 0, time_ns, &note, sizeof(note), text, note.length);
 }
 
+static void add_watch(struct made *made, const char *text, uint64_t time_ns)
+{
+	struct pgt_watch watch = { .length = (uint32_t)strlen(text) };
+
+	made_add(made, PGT_WATCH, 0, 0, time_ns, &watch, sizeof(watch), text, watch.length);
+}
+
 static void add_clock(struct made *made, int64_t moved_us, uint64_t time_ns)
 {
 	struct pgt_clock clock = { .wall_us = MADE_WALL_US + (int64_t)((time_ns - MADE_START_NS) / 1000) + moved_us };
@@ -345,6 +352,7 @@ void made_sample(struct made *made)
 
 	made_session(made, t, 150020);
 	add_wait_names(made, t);
+	add_watch(made, "waits: uprobe source, 183 probes for 183 sites", t);
 	add_note(made, "waits: 183 sites, all probed", t);
 	sample_statement(made, t + MS);
 	sample_fetches(made, t + 40 * MS);

@@ -212,7 +212,7 @@ def show(title, names, *columns):
 def both(s, server, source):
     with traced(s, "--waits=watchpoint", attach=True) as truth, traced(s, f"--waits={source}") as other:
         run_script(s, server)
-    note = " ".join(n["text"] for n in other.trace.of("note"))
+    note = " ".join(n["text"] for n in other.trace.of("watch"))
     need(f"waits: {source} source" in note, f"the trace does not name its source: {note}")
     return whole(truth.trace), whole(other.trace)
 
@@ -291,7 +291,7 @@ def auto_takes_what_is_exact():
         for options in ((), ("--waits=auto",)):
             with traced(s, *options) as t:
                 s.run("SELECT 1")
-            notes = [n["text"] for n in t.trace.of("note") if f"waits: {exact} source" in n["text"]]
+            notes = [n["text"] for n in t.trace.of("watch") if f"waits: {exact} source" in n["text"]]
             equal(len(notes), 1, f"notes that name the {exact} source, with {options}")
         for name in ("uprobe", "watchpoint", "syscall"):
             need(re.search(rf"^ok +--waits={name} ", out, re.M), f"doctor does not name {name}: {out}")
