@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "cmd/modules.h"
 #include "probe/probe.h"
 #include "probe/source.h"
 #include "ring/ring.h"
@@ -32,6 +33,8 @@ struct attachment {
 	size_t probes_failed;	/* did not open */
 	size_t stepped, returns;	/* probes that are not of the cheapest kind */
 	bool has_statements;	/* pgstat_report_activity is probed */
+	struct modules modules;
+	struct strbuf module_news;	/* what there is to be said of those that were there at the beginning */
 	struct probe_set *set;
 	struct ring_set *rings;
 	uint64_t wait_event_addr;	/* in the target's memory */
@@ -49,6 +52,14 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
  * cannot be seen.
  */
 int attachment_add_statements(struct attachment *at);
+/*
+ * Looks whether the process has loaded a module that waits by itself, and probes it.  Adds to news, if there
+ * are any, what a reader of the trace must know.  0, or -1: probes did not open.
+ */
+int attachment_add_modules(struct attachment *at, struct strbuf *news);
+/* The probes for sites of image, in the order of their places, into out (room for sites->count); how many. */
+size_t probes_of_sites(const struct site_list *sites, const struct image *image, bool at_stores,
+		       struct probe *out);
 /*
  * Takes the probes off and reads the last state; the rings stay readable.  Returns the moment (CLOCK_MONOTONIC
  * ns) from which on nothing was seen any more: nothing younger is evidence of anything.

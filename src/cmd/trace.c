@@ -28,6 +28,7 @@
 #include "merge/sources.h"
 
 #define ROUND_MS 50		/* at least so often are the sources looked at */
+#define MODULES_NS UINT64_C(200000000)
 #define STATUS_NS UINT64_C(1000000000)
 #define LAST_ROUNDS 4		/* to empty the rings: a LOST found in one round leaves in the next */
 
@@ -66,7 +67,7 @@ struct tracer {
 	uint64_t round_ns;	/* when the last round began */
 	uint32_t lost;		/* samples, as the programs had counted by then */
 	bool shows_status;
-	uint64_t began_ns, status_ns;
+	uint64_t began_ns, status_ns, modules_ns;
 	int process_fd;
 };
 
@@ -287,6 +288,22 @@ static void look_at_extension(struct tracer *t)
 			    "statements cannot be seen by a probe either: they are missing");
 }
 
+/* Modules that were loaded since: a statement may load one at any time, so look rather often. */
+static void look_for_modules(struct tracer *t, uint64_t now)
+{
+	uint32_t pid = (uint32_t)t->at.target.own_pid;
+	struct strbuf news = STRBUF_INIT;
+
+	if (now - t->modules_ns < MODULES_NS)
+		return;
+	t->modules_ns = now;
+	if (attachment_add_modules(&t->at, &news))
+		output_note(&t->out, pid, t->round_ns, "probes of a module did not open: its waits are missing");
+	if (news.length)
+		output_note(&t->out, pid, t->round_ns, news.text);
+	strbuf_release(&news);
+}
+
 static enum ending loop(struct tracer *t)
 {
 	enum ending ending = GOES_ON;
@@ -295,6 +312,7 @@ static enum ending loop(struct tracer *t)
 		ending = wait_for_more(t);
 		look_at_extension(t);
 		look_for_losses(t);
+		look_for_modules(t, t->round_ns);
 		round_of_events(t);
 		output_flush(&t->out);
 		show_status(t, clock_mono_ns());
