@@ -39,7 +39,7 @@
 /* Buffers above this are given back. */
 #define KEPT_BUFFER (64 * 1024)
 
-typedef struct Value
+typedef struct BindValue
 {
 	Oid			type;
 	Datum		datum;
@@ -47,7 +47,7 @@ typedef struct Value
 	const char *text;			/* in the caller's memory, or in a scratch context */
 	uint32		length;			/* of text */
 	uint64		true_length;
-} Value;
+} BindValue;
 
 static MemoryContext scratch;	/* what a value needs; reset after each record */
 static char *buffer;			/* the record's body */
@@ -81,7 +81,7 @@ reserve(Size more)
 }
 
 static bool
-append(const Value *v)
+append(const BindValue *v)
 {
 	Size		size = TYPEALIGN(8, sizeof(struct pgt_bind) + v->length);
 	struct pgt_bind *b;
@@ -106,7 +106,7 @@ append(const Value *v)
 
 /* The text is there; how much of it is wanted? */
 static void
-set_text(Value *v, const char *text, Size length, uint64 true_length)
+set_text(BindValue *v, const char *text, Size length, uint64 true_length)
 {
 	v->text = text;
 	v->true_length = true_length;
@@ -133,7 +133,7 @@ slice(Datum datum, int32 wanted)
 }
 
 static void
-print_text(Value *v)
+print_text(BindValue *v)
 {
 	Size		whole = toast_raw_datum_size(v->datum) - VARHDRSZ;
 	struct varlena *p = slice(v->datum, guc_bind_max_length);
@@ -143,7 +143,7 @@ print_text(Value *v)
 
 /* As byteaout writes it with bytea_output = hex. */
 static void
-print_bytea(Value *v)
+print_bytea(BindValue *v)
 {
 	Size		whole = toast_raw_datum_size(v->datum) - VARHDRSZ;
 	struct varlena *p = slice(v->datum, guc_bind_max_length / 2 + 1);
@@ -157,7 +157,7 @@ print_bytea(Value *v)
 }
 
 static void
-print_integer(Value *v)
+print_integer(BindValue *v)
 {
 	char	   *text = palloc(32);
 	int64		i = v->type == INT2OID ? DatumGetInt16(v->datum) :
@@ -168,13 +168,13 @@ print_integer(Value *v)
 }
 
 static void
-print_bool(Value *v)
+print_bool(BindValue *v)
 {
 	set_text(v, DatumGetBool(v->datum) ? "t" : "f", 1, 1);
 }
 
 static void
-print_by_output(Value *v)
+print_by_output(BindValue *v)
 {
 	Oid			output;
 	bool		is_varlena;
@@ -200,7 +200,7 @@ print_by_output(Value *v)
 typedef struct Printer
 {
 	Oid			type;
-	void		(*print) (Value *v);
+	void		(*print) (BindValue *v);
 } Printer;
 
 static const Printer printers[] = {
@@ -217,7 +217,7 @@ static const Printer printers[] = {
 };
 
 static void
-print(Value *v)
+print(BindValue *v)
 {
 	for (int i = 0; i < lengthof(printers); i++)
 	{
@@ -240,7 +240,7 @@ is_operator_intervention(int sqlstate)
 }
 
 static void
-value_failed(Value *v)
+value_failed(BindValue *v)
 {
 	v->flags |= PGT_BIND_FAILED;
 	v->flags &= ~PGT_BIND_CUT;
@@ -252,7 +252,7 @@ value_failed(Value *v)
 
 /* Prints; returns false after an error, which is flushed unless it is an operator's. */
 static bool
-try_print(Value *v)
+try_print(BindValue *v)
 {
 	MemoryContext old = CurrentMemoryContext;
 	volatile bool good = true;
@@ -281,7 +281,7 @@ try_print(Value *v)
  * it raised.
  */
 static bool
-try_print_in_subtransaction(Value *v)
+try_print_in_subtransaction(BindValue *v)
 {
 	MemoryContext old = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -303,7 +303,7 @@ try_print_in_subtransaction(Value *v)
 }
 
 static void
-print_safely(Value *v)
+print_safely(BindValue *v)
 {
 	bool		foreign = v->type >= FirstNormalObjectId;
 	bool		good;
@@ -323,7 +323,7 @@ print_safely(Value *v)
  * that one the statement does not use is not made.
  */
 static void
-get_value(ParamListInfo params, int i, Value *v)
+get_value(ParamListInfo params, int i, BindValue *v)
 {
 	ParamExternData workspace;
 	ParamExternData *p = &params->params[i];
@@ -354,7 +354,7 @@ collect(ParamListInfo params)
 	buffer_used = sizeof(*head);
 	for (int i = 0; i < params->numParams; i++)
 	{
-		Value		v;
+		BindValue	v;
 
 		get_value(params, i, &v);
 		if (!append(&v))

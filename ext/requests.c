@@ -169,17 +169,24 @@ obey_start(void)
 {
 	char		base[PGT_BASE_SIZE];
 	uint32		level = slot->request_level & PGT_LEVEL_ALL;
-	bool		heartbeat = slot->heartbeat_ns != 0;
+	uint64		heartbeat = slot->heartbeat_ns;
 	int			error;
 
-	if (trace_id != 0)
+	if (trace_id != 0 && !needs_heartbeat)
 		return;					/* joined: whoever asks reads the slot */
+
+	/*
+	 * A collector joins what it sees running, so this one came after another had
+	 * asked to stop, and before that was seen here.
+	 */
+	session_end(PGT_END_STOPPED);
+	slot->heartbeat_ns = heartbeat;
 	memcpy(base, slot->base, sizeof(base));
 	if (!is_valid_base(base))
 		session_make_base(MyProcPid, base, sizeof(base));
 	error = session_start(level ? level : PGT_LEVEL_DEFAULT, base);
 	if (error == 0)
-		needs_heartbeat = heartbeat;
+		needs_heartbeat = heartbeat != 0;
 	else
 	{
 		show(PGT_SLOT_FAILED, error, base);

@@ -84,7 +84,7 @@ fill_client(char *to, size_t size)
 
 	if (isnull)
 	{
-		strlcpy(to, IsBackgroundWorker ? "" : "[local]", size);
+		strlcpy(to, MyBackendType == B_BG_WORKER ? "" : "[local]", size);
 		return;
 	}
 	port = call_without_arguments(inet_client_port, &isnull);

@@ -109,8 +109,9 @@ static const struct fixture fixtures[] = {
 			{ "of_register_start", SITE_START, SITE_EMULATED, 0 },
 			{ "second_constant_start", SITE_START, SITE_EMULATED, 0x0a000007 },
 		},
+		.gaps = { "under_a_moved_stack_gap" },
 		/* other_fields leads to stores, though not of ours. */
-		.readers = 1,
+		.readers = 2,
 	},
 };
 

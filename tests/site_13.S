@@ -73,6 +73,29 @@ FUNCTION(other_fields)
 	ret
 END(other_fields)
 
+/* It goes into a local struct, whose address is passed on. */
+FUNCTION(in_a_struct)
+	push %rbp
+	mov %rsp, %rbp
+	sub $0x20, %rsp
+	mov MyProc(%rip), %rax
+	lea -0x20(%rbp), %rsi
+	mov %rax, -0x18(%rbp)
+	call _start
+	leave
+	ret
+END(in_a_struct)
+
+/* On the stack, which then moves by what nobody knows: whether it is used cannot be told. */
+FUNCTION(under_a_moved_stack)
+	sub $0x28, %rsp
+	mov MyProc(%rip), %rax
+under_a_moved_stack_gap:
+	mov %rax, 8(%rsp)
+	sub %rdi, %rsp
+	jmp _start
+END(under_a_moved_stack)
+
 FUNCTION(of_null)
 	cmpq $0, MyProc(%rip)
 	sete %al

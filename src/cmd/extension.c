@@ -9,6 +9,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+/* A name that no record file has. */
+static void choose_base(struct extension *ext, pid_t pid)
+{
+	long long epoch = clock_wall_us() / 1000000;
+	bool taken = true;
+	char *path;
+
+	while (taken) {
+		snprintf(ext->base, sizeof(ext->base), "pg_trace_%d_%lld", (int)pid, epoch++);
+		path = control_record_path(ext->control, ext->base);
+		taken = access(path, F_OK) == 0;
+		free(path);
+	}
+}
+
 int extension_open(struct extension *ext, const struct target *target, uint32_t level)
 {
 	memset(ext, 0, sizeof(*ext));
@@ -23,13 +38,25 @@ int extension_open(struct extension *ext, const struct target *target, uint32_t 
 		return -1;
 	if (control_is_tracing(ext->control) || control_is_pending(ext->control)) {
 		control_base(ext->control, ext->base);
+		ext->beats = control_needs_heartbeat(ext->control);
 		log_verbose("joining the trace %s that is on already", ext->base);
 		return 0;
 	}
-	snprintf(ext->base, sizeof(ext->base), "pg_trace_%d_%lld", (int)target->own_pid,
-		 (long long)(clock_wall_us() / 1000000));
-	ext->ours = true;
+	choose_base(ext, target->own_pid);
+	ext->ours = ext->beats = true;
 	return control_start(ext->control, level, ext->base);
+}
+
+/* SQL was faster with a trace of its own: that one is read, and is not ours to end. */
+static void join_other(struct extension *ext)
+{
+	char base[PGT_BASE_SIZE];
+
+	control_base(ext->control, base);
+	if (!strcmp(base, ext->base))
+		return;
+	memcpy(ext->base, base, sizeof(base));
+	ext->ours = ext->beats = false;
 }
 
 static void fail(struct extension *ext, const char *why)
@@ -45,6 +72,8 @@ static bool open_records(struct extension *ext, bool certain)
 {
 	struct stmt_file *file;
 
+	if (certain)
+		join_other(ext);
 	free(ext->record_path);
 	ext->record_path = control_record_path(ext->control, ext->base);
 	if (!certain && access(ext->record_path, F_OK))
@@ -63,7 +92,7 @@ bool extension_poll(struct extension *ext)
 {
 	if (!ext->control)
 		return false;
-	if (ext->ours)
+	if (ext->beats)
 		control_heartbeat(ext->control);
 	if (ext->records || ext->failed)
 		return false;

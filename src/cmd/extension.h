@@ -18,6 +18,7 @@ struct extension {
 	char *record_path;	/* of records */
 	char base[PGT_BASE_SIZE];	/* the trace's name */
 	bool ours;		/* we asked for it, and end it */
+	bool beats;		/* it lives by a heartbeat, ours or also that of the collector whose trace we joined */
 	bool failed;		/* the backend could not start it, or its file cannot be read */
 	char why[160];		/* of failed, for the trace's reader */
 };

@@ -65,6 +65,17 @@ static void forget_slots(struct walk *walk, struct state *s, int8_t base)
 	}
 }
 
+/* Those that are found through the stack pointer, when it goes where it cannot be followed. */
+static void doubt_slots(struct walk *walk, const struct state *s)
+{
+	int8_t base = decoder_machine(walk->decoder)->stack_pointer;
+	size_t i;
+
+	for (i = 0; i < walk->slot_count; i++)
+		if (walk->slots[i].base == base && (s->slot_pointer | s->slot_address) >> i & 1)
+			walk->slots[i].doubtful = true;
+}
+
 static void stack_moved(struct walk *walk, struct state *s, bool known, int64_t by)
 {
 	if (known && s->stack != STACK_UNKNOWN) {
@@ -72,6 +83,7 @@ static void stack_moved(struct walk *walk, struct state *s, bool known, int64_t 
 		return;
 	}
 	s->stack = STACK_UNKNOWN;
+	doubt_slots(walk, s);
 	forget_slots(walk, s, decoder_machine(walk->decoder)->stack_pointer);
 }
 
@@ -85,7 +97,7 @@ static size_t slot_number(struct walk *walk, int8_t base, int64_t offset)
 			return i;
 	if (i == sizeof(walk->slots) / sizeof(walk->slots[0]))
 		return SIZE_MAX;
-	walk->slots[i] = (struct slot){ base, false, offset, 0 };
+	walk->slots[i] = (struct slot){ .base = base, .offset = offset };
 	return walk->slot_count++;
 }
 
@@ -252,6 +264,7 @@ static void write_slot(struct walk *walk, struct state *s, const struct insn *in
 		s->slot_pointer |= bit;
 	if (value.address)
 		s->slot_address |= bit;
+	walk->slots[slot].doubtful |= value.address;
 	walk->slots[slot].spilled_at = insn->vaddr;
 }
 

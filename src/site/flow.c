@@ -146,14 +146,23 @@ static void step(struct walk *walk, uint64_t vaddr)
 		leave(walk, insn, &s);
 }
 
+/*
+ * What is put on the stack and not seen again went into a local struct, for a function that is
+ * called: a pointer to a big struct is stored there as in any other memory.
+ */
 static void check_slots(struct walk *walk)
 {
 	size_t i;
 
-	for (i = 0; i < walk->slot_count; i++)
-		if (walk->slots[i].spilled_at && !walk->slots[i].reloaded)
+	for (i = 0; i < walk->slot_count; i++) {
+		if (!walk->slots[i].spilled_at || walk->slots[i].reloaded)
+			continue;
+		if (walk->subject->is_struct && !walk->slots[i].doubtful)
+			walk->reads++;
+		else
 			effect_lost(walk, walk->slots[i].spilled_at,
 				    "put on the stack and not seen again");
+	}
 }
 
 static void reset(struct walk *walk, bool whole)

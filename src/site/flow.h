@@ -58,6 +58,7 @@ struct walk {
 	struct slot {
 		int8_t base;
 		bool reloaded;
+		bool doubtful;	/* it held the variable's address, or the stack moved away */
 		int64_t offset;
 		uint64_t spilled_at;
 	} slots[32];

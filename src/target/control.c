@@ -173,9 +173,22 @@ static uint32_t state_of(const struct control *control)
 	return __atomic_load_n(&control->slot->state, __ATOMIC_ACQUIRE);
 }
 
+/* The backend carries out what is asked at its next statement. */
+static bool is_unanswered(const struct control *control)
+{
+	uint32_t asked = __atomic_load_n(&control->slot->request_seq, __ATOMIC_ACQUIRE);
+
+	return asked != __atomic_load_n(&control->slot->answer_seq, __ATOMIC_ACQUIRE);
+}
+
 bool control_is_tracing(const struct control *control)
 {
-	return state_of(control) == PGT_SLOT_TRACING;
+	return state_of(control) == PGT_SLOT_TRACING && !is_unanswered(control);
+}
+
+bool control_needs_heartbeat(const struct control *control)
+{
+	return __atomic_load_n(&control->slot->heartbeat_ns, __ATOMIC_ACQUIRE) != 0;
 }
 
 static void ask(struct control *control, enum pgt_request request)
@@ -194,9 +207,8 @@ bool control_is_pending(const struct control *control)
 	const struct pgt_slot *slot = control->slot;
 	uint64_t beat = __atomic_load_n(&slot->heartbeat_ns, __ATOMIC_ACQUIRE);
 
-	return slot->request == PGT_REQUEST_START && beat && clock_mono_ns() - beat < PGT_HEARTBEAT_LIMIT_NS &&
-	       __atomic_load_n(&slot->request_seq, __ATOMIC_ACQUIRE) !=
-		       __atomic_load_n(&slot->answer_seq, __ATOMIC_ACQUIRE);
+	return is_unanswered(control) && slot->request == PGT_REQUEST_START &&
+	       (!beat || clock_mono_ns() - beat < PGT_HEARTBEAT_LIMIT_NS);
 }
 
 int control_start(struct control *control, uint32_t level, const char *base)

@@ -28,10 +28,12 @@ enum control_state {
 struct control *control_open(const char *path, pid_t own_pid);
 void control_close(struct control *control);
 
-/* A trace is on already, started by somebody else. */
+/* A trace is on already, started by somebody else; one that was asked to end is not. */
 bool control_is_tracing(const struct control *control);
-/* Another collector, that lives, has asked for one, and the backend has not looked yet. */
+/* SQL, or another collector that lives, has asked for one, and the backend has not looked yet. */
 bool control_is_pending(const struct control *control);
+/* The trace that is on or asked for ends without a collector's heartbeat. */
+bool control_needs_heartbeat(const struct control *control);
 /* Asks for a trace of this level named base; 0, or -1 after one line. */
 int control_start(struct control *control, uint32_t level, const char *base);
 enum control_state control_poll(struct control *control);

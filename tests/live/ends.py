@@ -121,6 +121,33 @@ def collector_is_killed():
 
 
 @check
+def collector_after_a_killed_one():
+    """It joins the trace that was left, and keeps it alive beyond the limit of the first one's heartbeat."""
+    with cluster("ends") as server:
+        s = server.session()
+        first = Tracer(s.pid)
+        s.run("SELECT 'first' AS marker")
+        first.kill()
+        second = Tracer(s.pid)
+        for _ in range(12):
+            s.run("SELECT 'second' AS marker")
+            time.sleep(1)
+        equal(len(second.end().execs("'second' AS marker")), 12, "executions in the second trace")
+
+
+@check
+def two_collectors_before_the_first_statement():
+    with cluster("ends") as server:
+        s = server.session()
+        first, second = Tracer(s.pid), Tracer(s.pid)
+        s.run("SELECT 'both' AS marker")
+        time.sleep(0.3)
+        equal(len(second.end().execs("'both' AS marker")), 1, "executions in the second trace")
+        s.run("SELECT 'one' AS marker")
+        equal(len(first.end().execs("AS marker")), 2, "executions in the first trace")
+
+
+@check
 def output_of_a_killed_collector_is_readable():
     with cluster("ends") as server:
         s = server.session()

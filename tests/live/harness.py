@@ -4,7 +4,8 @@ and the way a check says what became of it.
 
 A test file marks its checks with @check and ends with `main(__file__)`.  Environment (tests/run sets it):
 PGT_ROOT, the private copy of the server with the extension and the collector installed;
-PGT_WORK, a folder for clusters and traces; LOGS and RESULTS as in tests/lib/report.sh.
+PGT_WORK, a folder for clusters and traces; LOGS and RESULTS as in tests/lib/report.sh.  PGT_CLUSTER is another script
+with the commands of tests/lib/cluster.sh; PGT_SERVER_ROOT is where the server's own root lies, if it has one.
 """
 
 import contextlib
@@ -21,9 +22,10 @@ import traceback
 from wire import Session
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CLUSTER_SH = os.path.join(HERE, "..", "lib", "cluster.sh")
+CLUSTER_SH = os.environ.get("PGT_CLUSTER") or os.path.join(HERE, "..", "lib", "cluster.sh")
 ROOT = os.environ["PGT_ROOT"]
 WORK = os.environ["PGT_WORK"]
+SERVER_ROOT = os.environ.get("PGT_SERVER_ROOT", "")
 COLLECTOR = os.path.join(ROOT, "usr/local/bin/pgtrace-perf")
 TRACEFS = "/sys/kernel/tracing"
 PORT = 55432
@@ -191,7 +193,19 @@ def definitions(pid):
         return [line for line in f if re.search(rf"\bpgtrace_{pid}_", line)]
 
 
+def orphans():
+    """Groups in uprobe_events whose collector is no more."""
+    with open(os.path.join(TRACEFS, "uprobe_events"), encoding="utf-8") as f:
+        groups = {m.group(0, 1) for m in re.finditer(r"\bpgtrace_(\d+)_\w+", f.read())}
+    return sorted(group for group, pid in groups if not os.path.exists(f"/proc/{pid}"))
+
+
 # --- trace
+
+def told(path):
+    """A path that the server told, as it is named out here."""
+    return SERVER_ROOT + path
+
 
 class Trace:
     """A .pgt or .rec as its JSON rendering tells it; see src/out/json.c."""

@@ -47,6 +47,8 @@ SIMPLE = [
     "BEGIN", "SELECT 1/0", "COMMIT",
     "SET statement_timeout = '30ms'", "SELECT pg_sleep(5)", "RESET statement_timeout",
     "SELECT what, count(*) FROM audit GROUP BY what ORDER BY what",
+    "SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; "
+    "SET min_parallel_table_scan_size = 0", "SELECT count(*), sum(length(t)) FROM t", "RESET ALL",
     "VACUUM ANALYZE t", "SELECT array_agg(i ORDER BY i) FROM t", "DROP TABLE t2", "",
     "SELECT length('" + "w" * 200000 + "')",
 ]

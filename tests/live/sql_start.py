@@ -65,6 +65,21 @@ def collector_joins_a_trace():
 
 
 @check
+def collector_joins_a_trace_that_was_only_asked_for():
+    with cluster("quick") as server:
+        s, boss = server.session(), server.session()
+        boss.run("CREATE EXTENSION pg_trace")
+        s.run("SELECT 1")
+        name = boss.run(f"SELECT pg_trace_start_trace(pid => {s.pid})")[0][0]
+        with traced(s) as t:
+            s.run("SELECT 'asked for twice' AS marker")
+        boss.run(f"SELECT pg_trace_stop_trace(pid => {s.pid})")
+        s.run("SELECT 1")
+        equal(len(t.trace.execs("asked for twice")), 1, "executions in the collector's trace")
+        equal(len(Trace(name.removesuffix(".trc") + ".rec").execs("asked for twice")), 1, "executions in SQL's trace")
+
+
+@check
 def stop_from_sql_ends_the_collector():
     with cluster("quick") as server:
         s = server.session()

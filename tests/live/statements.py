@@ -4,7 +4,7 @@
 import subprocess
 import threading
 
-from harness import PORT, Trace, check, cluster, equal, main, need, os, traced
+from harness import PORT, Trace, check, cluster, equal, main, need, os, told, traced
 
 INT4, TEXT, BYTEA = 23, 25, 17
 
@@ -290,7 +290,7 @@ def on_and_off_within_a_transaction():
         s.run("COMMIT")
         seen = []
         for name in (first, second):
-            trace = Trace(name.removesuffix(".trc") + ".rec")
+            trace = Trace(told(name.removesuffix(".trc") + ".rec"))
             sql = " ".join(t["sql"] for t in trace.of("text"))
             seen.append([word for word in ("'before'", "'traced'", "'between'", "'again'", "'after'") if word in sql])
         # The DO block's own text has the words too, so only what is outside of it tells.
@@ -310,7 +310,7 @@ def trace_of_another_session():
         boss.run(f"SELECT pg_trace_stop_trace(pid => {s.pid})")
         worker.join()
         s.run("SELECT 'not any more' AS marker")
-        trace = Trace(name.removesuffix(".trc") + ".rec")
+        trace = Trace(told(name.removesuffix(".trc") + ".rec"))
         equal(len(trace.execs("seen by the boss")), 1, "executions")
         equal(trace.cursors("not any more"), [], "cursors after the stop")
 
