@@ -4,7 +4,9 @@
 Waits: a sequential scan of a table that is in the page cache and not in shared buffers, so that
 nearly every page is a short wait.  The cost of one wait is the scan's slowdown divided by the waits
 that the trace counted, for each wait source: system calls; probes where the site finder puts them; a
-watchpoint; and, to compare, the same probes on the stores themselves.
+watchpoint; and, to compare, the same probes on the stores themselves, and bpftrace, if it is installed, with
+a watchpoint that pairs and sums in the kernel and sends nothing.  (Debian's bpftrace refuses uprobes inside a
+function of a stripped binary.)
 
 Statements: the backend's own CPU (/proc/PID/schedstat) for a prepared SELECT of one row by its
 key, sent in batches so that the backend never sleeps; what a mode adds is the difference.
@@ -16,8 +18,11 @@ machine's speed meets all of them.
 import os
 import platform
 import re
+import shutil
+import signal
 import statistics
 import struct
+import subprocess
 import sys
 import time
 
@@ -81,6 +86,38 @@ class ScanMode:
         os.unlink(tracer.base + ".pgt")
 
 
+def word_address(pid):
+    """Of the wait_event_info that the process's my_wait_event_info points at."""
+    exe = os.readlink(f"/proc/{pid}/exe")
+    symbols = subprocess.run(["nm", "-D", "--defined-only", exe], capture_output=True, text=True, check=True).stdout
+    vaddr = int(re.search(r"^([0-9a-f]+) \w my_wait_event_info$", symbols, re.M).group(1), 16)
+    maps = text(f"/proc/{pid}/maps").splitlines()
+    base = min(int(line.split("-")[0], 16) for line in maps if line.endswith(exe))
+    with open(f"/proc/{pid}/mem", "rb") as mem:
+        mem.seek(base + vaddr)
+        return struct.unpack("Q", mem.read(8))[0]
+
+
+class PeerMode(ScanMode):
+    """The same scan under bpftrace."""
+
+    def run(self, session):
+        word = word_address(session.pid)
+        program = (f'BEGIN {{ printf("ready\\n"); }} watchpoint:0x{word:x}:4:w {{ $e = *uptr((uint32 *){word}); '
+                   "if (@event != 0 && $e != @event) { @waits = count(); @ns = sum(nsecs - @start); } "
+                   "@event = $e; @start = nsecs; }")
+        with subprocess.Popen(["bpftrace", "-p", str(session.pid), "-e", program], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True) as peer:
+            while "ready" not in (line := peer.stdout.readline()):
+                need(line, "bpftrace ended before it was ready")
+            time.sleep(0.5)     # the watchpoint is set after BEGIN has run
+            begun = time.perf_counter()
+            session.run("SELECT count(*) FROM scanned")
+            self.seconds.append(time.perf_counter() - begun)
+            peer.send_signal(signal.SIGINT)
+            self.waits.append(int(re.search(r"@waits: (\d+)", peer.communicate()[0]).group(1)))
+
+
 def scan_modes(server, rounds):
     s = server.session(extension=False)
     s.run("CREATE TABLE scanned(i int, t text)")
@@ -92,12 +129,22 @@ def scan_modes(server, rounds):
     modes = [ScanMode("no probe"), ScanMode("uprobe", True, "--waits=uprobe"),
              ScanMode("syscall", True, "--waits=syscall"), ScanMode("watchpoint", True, "--waits=watchpoint"),
              ScanMode("uprobe, on the stores", True, "--waits=uprobe", "--probe-at-stores")]
+    if shutil.which("bpftrace") and shutil.which("nm"):
+        modes.append(PeerMode("bpftrace, watchpoint"))
     s.run("SELECT count(*) FROM scanned")
     for _ in range(rounds):
         for mode in modes:
             mode.run(s)
     s.close()
     return modes
+
+
+def collector_columns(mode):
+    if not mode.collector_ns:
+        return " ".join(f"{'-':>{n}}" for n in (6, 10, 13, 6))
+    per_wait = statistics.median(ns / n / 1e3 for ns, n in zip(mode.collector_ns, mode.waits))
+    return (f"{mode.lost:6} {statistics.median(mode.attach_ms):10.1f} {per_wait:13.2f} "
+            f"{max(mode.peak_kb) / 1024:6.1f}")
 
 
 def print_scan(modes):
@@ -110,10 +157,8 @@ def print_scan(modes):
     for mode in modes[1:]:
         waits = statistics.median(mode.waits)
         costs.append((statistics.median(mode.seconds) - base) / waits * 1e6)
-        per_wait = statistics.median(ns / n / 1e3 for ns, n in zip(mode.collector_ns, mode.waits))
         print(f"  {mode.name:24} {statistics.median(mode.seconds) * 1e3:9.1f} {waits:8.0f} {costs[-1]:10.2f} "
-              f"{costs[-1] / costs[0]:7.2f} {mode.lost:6} {statistics.median(mode.attach_ms):10.1f} {per_wait:13.2f} "
-              f"{max(mode.peak_kb) / 1024:6.1f}")
+              f"{costs[-1] / costs[0]:7.2f} " + collector_columns(mode))
     print("  (collector: its CPU a wait, start-up included; MB: resident at most)")
 
 
