@@ -17,6 +17,7 @@
 #include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/queryenvironment.h"
+#include "utils/relmapper.h"
 
 #if PG_VERSION_NUM < 130000
 #error "pg_trace needs PostgreSQL 13 or later"
@@ -268,5 +269,16 @@ compat_async_capable(const Plan *plan)
 #else
 #define COMPAT_MODIFY_NAMES
 #endif
+
+/* 16: a relation's file number has another name. */
+static inline uint32
+compat_mapped_file(Oid relation, bool shared)
+{
+#if PG_VERSION_NUM >= 160000
+	return RelationMapOidToFilenumber(relation, shared);
+#else
+	return RelationMapOidToFilenode(relation, shared);
+#endif
+}
 
 #endif

@@ -21,6 +21,7 @@
 #include "hooks.h"
 #include "queries.h"
 #include "record_file.h"
+#include "relations.h"
 #include "requests.h"
 #include "session.h"
 
@@ -72,6 +73,7 @@ after_parse(ParseState *pstate, Query *query)
 		call_write_times(PGT_CALL_PARSE, cursor_number(c), PGT_CALL_NO_START,
 						 now, now);
 	}
+	relations_write(query->rtable);
 }
 
 COMPAT_PARSE_HOOK(parse_hook, after_parse, next_parse)
@@ -143,6 +145,7 @@ trace_start(QueryDesc *desc, int eflags)
 	Frame		frame;
 
 	queries_settle(NULL);
+	relations_write(desc->plannedstmt->rtable);
 	query = query_begin(desc, eflags);
 	if (query == NULL)
 	{

@@ -103,6 +103,8 @@ enum pgt_kind {
 	PGT_NOTE,		/* struct pgt_note: a line for the trace's reader */
 	PGT_END,		/* struct pgt_end: of this process's trace */
 	PGT_WATCH,		/* struct pgt_watch: a collector sees its waits from here on */
+	PGT_RELATION,		/* struct pgt_relation: the name of a relation that files and locks are of */
+	PGT_BLOCKER,		/* struct pgt_blocker: a lock wait begins: who is in its way; from the collector */
 	PGT_KINDS
 };
 
@@ -315,11 +317,79 @@ struct pgt_loss {
 #define PGT_WAIT_NO_START 1u	/* began before the trace; start_ns is when that began */
 #define PGT_WAIT_OPEN 2u	/* had not ended when the trace did */
 
-/* One wait; time_ns is its end. */
+enum pgt_object_kind {
+	PGT_OBJECT_NONE = 0,	/* not known */
+	PGT_OBJECT_FILE = 1,	/* of a relation */
+	PGT_OBJECT_LOCK = 2,	/* a heavyweight lock */
+};
+
+/* As PostgreSQL's smgr layer was called: storage/smgr.h, storage/relfilenode.h (relfilelocator.h from 16 on). */
+struct pgt_file {
+	uint32_t tablespace, database, relation;
+	int32_t backend;	/* whose temporary relation; -1: it is no temporary one */
+	uint32_t fork;		/* common/relpath.h: main, fsm, vm, init */
+	uint32_t block;		/* the first, in the relation (not in its segment) */
+	uint32_t blocks;	/* 0: the whole fork, block means nothing */
+};
+
+#define PGT_LOCK_BLOCKERS 4
+#define PGT_LOCK_UNKNOWN UINT32_MAX	/* blockers could not be read */
+
+/* LOCKTAG and LOCKMODE of storage/lock.h. */
+struct pgt_lock {
+	uint32_t field1, field2, field3;
+	uint16_t field4;
+	uint8_t type;		/* enum LockTagType */
+	uint8_t method;
+	uint32_t mode;
+	uint32_t blockers;	/* when the wait began, in all; or PGT_LOCK_UNKNOWN */
+	uint32_t pids[PGT_LOCK_BLOCKERS];	/* the first of them, in the server's pid namespace; 0: a prepared transaction */
+};
+
+struct pgt_object {
+	uint32_t kind;		/* enum pgt_object_kind */
+	uint32_t unused;
+	union {
+		struct pgt_file file;
+		struct pgt_lock lock;
+	};
+};
+
+/* One wait; time_ns is its end.  Without an object the body may end before it. */
 struct pgt_wait {
 	uint32_t event;		/* wait_event_info, never 0 */
 	uint32_t flags;		/* PGT_WAIT_* */
 	uint64_t start_ns;
+	struct pgt_object object;
+};
+
+#define PGT_WAIT_SHORT 16u	/* bytes of the body without the object */
+
+#define PGT_BLOCKER_AHEAD 1u	/* it waits as well, ahead in the queue; else it holds the lock */
+#define PGT_BLOCKER_KNOWN 2u	/* state, times and text could be read */
+
+/* length bytes of text follow: the statement that it runs, or ran last. */
+struct pgt_blocker {
+	uint32_t pid;		/* in the server's pid namespace; 0: a prepared transaction */
+	uint32_t flags;		/* PGT_BLOCKER_* */
+	uint32_t state;		/* enum BackendState of the server's version */
+	uint32_t length;
+	int64_t xact_start_us;	/* wall clock, since 1970 UTC; 0: it is in none */
+	int64_t statement_start_us;
+};
+
+/*
+ * Once per relation and trace, and again when its file is another.  After the fixed part: schema, then name, as they
+ * are (not quoted).
+ */
+struct pgt_relation {
+	uint32_t database;	/* 0: shared by all */
+	uint32_t tablespace;	/* as in struct pgt_file */
+	uint32_t file;		/* its number; 0: it has none */
+	uint32_t oid;
+	uint32_t kind;		/* pg_class.relkind, a character */
+	uint16_t schema_length;
+	uint16_t name_length;
 };
 
 /* length bytes of UTF-8 text, one line, follow: how the waits are caught.  Before time_ns nobody looked. */
@@ -355,6 +425,9 @@ _Static_assert(sizeof(struct pgt_usage) == 120, "usage");
 _Static_assert(sizeof(struct pgt_call) == 168, "call");
 _Static_assert(sizeof(struct pgt_bind) == 24, "bind");
 _Static_assert(sizeof(struct pgt_node) == 208, "node");
-_Static_assert(sizeof(struct pgt_wait) == 16, "wait");
+_Static_assert(sizeof(struct pgt_object) == 48, "object");
+_Static_assert(sizeof(struct pgt_wait) == 64, "wait");
+_Static_assert(sizeof(struct pgt_blocker) == 32, "blocker");
+_Static_assert(sizeof(struct pgt_relation) == 24, "relation");
 
 #endif

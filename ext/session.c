@@ -24,6 +24,7 @@
 #include "directory.h"
 #include "queries.h"
 #include "record_file.h"
+#include "relations.h"
 #include "requests.h"
 #include "session.h"
 #include "wait_names.h"
@@ -192,6 +193,7 @@ session_end(enum pgt_end_reason reason)
 	record_file_close();
 	cputime_close();
 	cursors_forget();
+	relations_forget();
 	trace_id = 0;
 	requests_trace_ended();
 }

@@ -26,9 +26,9 @@
 
 #include "kernel/insn.h"
 
-#define ASM_INSNS 256
-#define ASM_LABELS 32
-#define ASM_JUMPS 64
+#define ASM_INSNS 512
+#define ASM_LABELS 64
+#define ASM_JUMPS 128
 
 struct strbuf;
 

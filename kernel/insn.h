@@ -22,9 +22,9 @@ enum { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 };
 #define MOV_IMM(dst, imm)	INSN(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm)
 #define MOV32_IMM(dst, imm)	INSN(BPF_ALU | BPF_MOV | BPF_K, dst, 0, 0, (int32_t)(imm))
 
-/* dst op= src; dst op= imm; op is BPF_ADD, BPF_AND, BPF_RSH, ... */
-#define ALU_REG(op, dst, src)	INSN(BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
+/* dst op= imm; dst op= src; op is BPF_ADD, BPF_AND, BPF_RSH, ... */
 #define ALU_IMM(op, dst, imm)	INSN(BPF_ALU64 | (op) | BPF_K, dst, 0, 0, imm)
+#define ALU_REG(op, dst, src)	INSN(BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
 
 /* dst = *(size *)(src + off); size is BPF_W (4 bytes) or BPF_DW (8) */
 #define LOAD(size, dst, src, off)	INSN(BPF_LDX | BPF_MEM | (size), dst, src, off, 0)

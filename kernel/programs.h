@@ -21,6 +21,14 @@ enum program_id {
 	PROGRAM_WAIT_MERGED,
 	/* At pgstat_report_activity(state, text): one sample with both. */
 	PROGRAM_ACTIVITY,
+	/* At md*(relation, fork, block, ...) of PostgreSQL's md.c: notes what file the session turns to. */
+	PROGRAM_FILE_BLOCK,	/* one block */
+	PROGRAM_FILE_BLOCKS4,	/* the fourth argument tells how many */
+	PROGRAM_FILE_BLOCKS5,	/* the fifth does */
+	PROGRAM_FILE_AIO,	/* the same behind another argument */
+	PROGRAM_FILE_WHOLE,	/* the fork as such */
+	/* At ProcSleep(lock): notes lock and mode, and makes a sample of each process in the way. */
+	PROGRAM_LOCK,
 	/* At a write to wait_event_info: what PROGRAM_WAIT does. */
 	PROGRAM_WATCH,
 	/* At the beginning and the end of each system call: waits as the kernel can see them. */
@@ -34,6 +42,7 @@ enum map_slot {
 	MAP_STATE = 0,		/* hash, pid -> struct task_state */
 	MAP_OUTPUT,		/* perf event array, one ring a CPU */
 	MAP_SCRATCH,		/* hash, pid -> a struct sample_activity and room for its text */
+	MAP_LOCK,		/* hash, pid -> struct lock_work */
 	MAP_COUNT
 };
 

@@ -10,7 +10,7 @@
 
 struct regs {
 	const char *machine;	/* as uname -m says it */
-	int16_t argument[4];	/* byte offset of the first four integer arguments */
+	int16_t argument[6];	/* byte offset of the first six integer arguments */
 };
 
 extern const struct regs regs_here;

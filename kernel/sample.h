@@ -11,10 +11,14 @@
 
 #include <stdint.h>
 
+#include "ext/record.h"
+
 enum sample_kind {
 	SAMPLE_WAIT = 1,	/* struct sample_wait: a wait has ended */
 	SAMPLE_ACTIVITY,	/* struct sample_activity: pgstat_report_activity was called */
 	SAMPLE_LOST,		/* struct sample_lost: made by src/ring, never by a program */
+	SAMPLE_WAIT_OBJECT,	/* struct sample_wait_object: a wait has ended, and on what it was is known */
+	SAMPLE_BLOCKER,		/* struct sample_blocker: a lock wait begins, and this process is in its way */
 	SAMPLE_KINDS
 };
 
@@ -33,6 +37,24 @@ struct sample_wait {
 	uint64_t start_ns;	/* 0: it was under way when the probes came */
 	uint32_t event;		/* wait_event_info, never 0 */
 	uint32_t unused;
+};
+
+struct sample_wait_object {
+	struct sample_wait wait;
+	struct pgt_object object;
+};
+
+#define SAMPLE_BLOCKER_TEXT_MAX 1024u	/* track_activity_query_size is this by default */
+
+/* length bytes of its current or last statement follow, without NUL; length < SAMPLE_BLOCKER_TEXT_MAX. */
+struct sample_blocker {
+	struct sample head;	/* of the process that waits */
+	uint32_t pid;		/* of the other, in the server's pid namespace; 0: a prepared transaction */
+	uint32_t flags;		/* PGT_BLOCKER_* of ext/record.h */
+	uint32_t state;		/* enum BackendState of the server's version */
+	uint32_t length;
+	int64_t xact_start_us;	/* TimestampTz: since 2000-01-01 UTC; 0: in none */
+	int64_t statement_start_us;
 };
 
 #define SAMPLE_TEXT_MAX 32768u
@@ -72,6 +94,54 @@ struct task_state {
 	 * the task's next system call will tell whether it is over.  Its sample has yet to come.
 	 */
 	uint64_t end_ns;
+	/*
+	 * What the session has turned to last.  It is the object of a wait whose event is object_base + n
+	 * and n is a bit of object_events: no other wait can be meant by it.
+	 */
+	uint32_t file_base;	/* DataFileExtend, the first of the relation files' events; set by the collector */
+	uint32_t object_base;
+	uint32_t object_events;
+	uint32_t unused;
+	struct pgt_object object;
+};
+
+/*
+ * The lock map: key uint32_t pid, value this.  The first part is the collector's: where to look in this server's
+ * memory; the second is room for the program, which does not fit the stack.
+ */
+struct lock_work {
+	uint64_t my_proc_addr;	/* of the variable MyProc */
+	uint64_t my_entry_addr;	/* of the variable MyBEEntry; 0: not exported */
+	uint32_t proc_pid, proc_number, proc_wait_mode, proc_leader;	/* offsets in PGPROC */
+	uint32_t entry_size;	/* of PgBackendStatus */
+	uint32_t unused;
+	uint32_t conflicts[16];	/* mask of the modes that conflict with a mode */
+
+	struct {		/* the start of LOCALLOCK */
+		uint64_t tag[2];
+		uint32_t mode, hash;
+		uint64_t lock;
+	} local;
+	struct {		/* the start of PROCLOCK */
+		uint64_t lock, proc, leader;
+		uint32_t holds, releases;
+		uint64_t previous, next;
+	} holder;
+	uint64_t links[2];	/* of PGPROC: previous, next in the queue */
+	uint64_t me, my_leader;
+	uint64_t next;
+	uint64_t leader;
+	uint64_t proc;
+	uint64_t entry, text;
+	uint32_t mode;
+	uint32_t number, my_number;
+	uint32_t wanted;	/* the modes that are in the way */
+	uint64_t found;
+	uint64_t procs[PGT_LOCK_BLOCKERS];	/* PGPROC addresses, with bit 0 for those ahead in the queue */
+	uint32_t entry_head[2];	/* st_changecount, st_procpid */
+	uint32_t entry_again, unused2;
+	struct sample_blocker sample;
+	char sample_text[SAMPLE_BLOCKER_TEXT_MAX];
 };
 
 /*
@@ -83,6 +153,8 @@ struct task_state {
 _Static_assert(sizeof(struct sample) == 16, "sample");
 _Static_assert(sizeof(struct sample_wait) == 32, "wait");
 _Static_assert(sizeof(struct sample_activity) == 24, "activity");
-_Static_assert(sizeof(struct task_state) == 40, "state");
+_Static_assert(sizeof(struct sample_wait_object) == 80, "wait with its object");
+_Static_assert(sizeof(struct sample_blocker) == 48, "blocker");
+_Static_assert(sizeof(struct task_state) == 104, "state");
 
 #endif

@@ -13,8 +13,14 @@
  *	if (event == st->event && event == 0)		// WAIT_MERGED
  *		return 0;
  *	now = bpf_ktime_get_ns();
- *	if (st->event && output { WAIT, pid, now, st->start_ns, st->event } fails)
- *		st->lost++;
+ *	if (st->event) {
+ *		s = { WAIT, pid, now, st->start_ns, st->event };
+ *		if (st->object.kind && st->event - st->object_base < 32 &&
+ *		    st->object_events & 1 << (st->event - st->object_base))
+ *			s = { WAIT_OBJECT, as above, st->object };
+ *		if (output s fails)
+ *			st->lost++;
+ *	}
  *	st->start_ns = now;
  *	st->event = event;
  *	return 0;
@@ -38,7 +44,7 @@
 #define STATE(field) ((int16_t)offsetof(struct task_state, field))
 
 #define STACK_EVENT (-8)
-#define SAMPLE(field) ((int16_t)(STACK_SAMPLE + (int)offsetof(struct sample_wait, field)))
+#define SAMPLE(field) ((int16_t)(STACK_SAMPLE + (int)offsetof(struct sample_wait_object, field)))
 
 void emit_read_event(struct assembler *a, int fault)
 {
@@ -66,19 +72,44 @@ static void emit_compare(struct assembler *a, bool merged, int out)
 	asm_place(a, changed);
 }
 
+/* Makes the sample one with its object, and r5 its length, if the event in r1 is one that the object is of. */
+static void emit_object(struct assembler *a)
+{
+	int none = asm_label(a);
+	int16_t at;
+
+	asm_emit(a, MOV_IMM(R5, sizeof(struct sample_wait)));
+	asm_emit(a, LOAD(BPF_W, R2, R7, STATE(object.kind)));
+	asm_jump(a, JUMP_IMM(BPF_JEQ, R2, PGT_OBJECT_NONE), none);
+	asm_emit(a, LOAD(BPF_W, R2, R7, STATE(object_base)));
+	asm_emit(a, ALU_REG(BPF_SUB, R1, R2));
+	asm_jump(a, JUMP_IMM(BPF_JGE, R1, 32), none);		/* unsigned: below the base, too */
+	asm_emit(a, LOAD(BPF_W, R2, R7, STATE(object_events)));
+	asm_emit(a, ALU_REG(BPF_RSH, R2, R1));
+	asm_emit(a, ALU_IMM(BPF_AND, R2, 1));
+	asm_jump(a, JUMP_IMM(BPF_JEQ, R2, 0), none);
+	for (at = 0; at < (int16_t)sizeof(struct pgt_object); at += 8) {
+		asm_emit(a, LOAD(BPF_DW, R2, R7, STATE(object) + at));
+		asm_emit(a, STORE(BPF_DW, R10, SAMPLE(object) + at, R2));
+	}
+	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(wait.head.kind), SAMPLE_WAIT_OBJECT));
+	asm_emit(a, MOV_IMM(R5, sizeof(struct sample_wait_object)));
+	asm_place(a, none);
+}
+
 void emit_wait_sample(struct assembler *a)
 {
-	asm_emit(a, STORE(BPF_W, R10, SAMPLE(event), R1));
-	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(unused), 0));
-	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(head.kind), SAMPLE_WAIT));
-	asm_emit(a, LOAD(BPF_W, R1, R10, STACK_PID));
-	asm_emit(a, STORE(BPF_W, R10, SAMPLE(head.pid), R1));
-	asm_emit(a, STORE(BPF_DW, R10, SAMPLE(head.time_ns), R9));
-	asm_emit(a, LOAD(BPF_DW, R1, R7, STATE(start_ns)));
-	asm_emit(a, STORE(BPF_DW, R10, SAMPLE(start_ns), R1));
+	asm_emit(a, STORE(BPF_W, R10, SAMPLE(wait.event), R1));
+	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(wait.unused), 0));
+	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(wait.head.kind), SAMPLE_WAIT));
+	asm_emit(a, LOAD(BPF_W, R2, R10, STACK_PID));
+	asm_emit(a, STORE(BPF_W, R10, SAMPLE(wait.head.pid), R2));
+	asm_emit(a, STORE(BPF_DW, R10, SAMPLE(wait.head.time_ns), R9));
+	asm_emit(a, LOAD(BPF_DW, R2, R7, STATE(start_ns)));
+	asm_emit(a, STORE(BPF_DW, R10, SAMPLE(wait.start_ns), R2));
+	emit_object(a);
 	asm_emit(a, MOV_REG(R4, R10));
 	asm_emit(a, ALU_IMM(BPF_ADD, R4, STACK_SAMPLE));		/* &sample */
-	asm_emit(a, MOV_IMM(R5, sizeof(struct sample_wait)));
 	emit_output(a);
 }
 

@@ -14,7 +14,7 @@ void build_wait(struct assembler *a);
 void build_wait_merged(struct assembler *a);
 
 /* The stack: the sample from here, then the word read, then pid (task.h).  Below it is free. */
-#define STACK_SAMPLE (-8 - (int)sizeof(struct sample_wait))
+#define STACK_SAMPLE (-8 - (int)sizeof(struct sample_wait_object))
 
 /* With what emit_find_task leaves: r8 = *(u32 *)st->wait_event_addr, or goto fault.  Uses r0 to r5. */
 void emit_read_event(struct assembler *a, int fault);

@@ -160,7 +160,7 @@ START_TEST(json_is_json)
 		"kinds = [row['kind'] for row in rows]\n"
 		"assert kinds[0] == 'trace' and rows[0]['version'] == 1, rows[0]\n"
 		"assert kinds[-1] == 'end_of_trace' and rows[-1]['lost_samples'] == 17, rows[-1]\n"
-		"want = 'session wait_names text begin call binds plan xact error clock loss wait note end unknown'\n"
+		"want = 'session wait_names text begin call binds plan xact error clock loss wait note end unknown relation blocker'\n"
 		"assert set(want.split()) <= set(kinds), kinds\n"
 		"sql = next(row for row in rows if row['kind'] == 'text')['sql']\n"
 		"assert sql.startswith('SELECT *\\n  FROM employees'), sql\n"

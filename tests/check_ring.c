@@ -304,6 +304,32 @@ static void put_endless_text(void)
 	put_activity(UINT32_MAX, 20);
 }
 
+static void put_blocker(uint32_t length, size_t text)
+{
+	uint8_t bytes[sizeof(struct sample_blocker) + 64] = { 0 };
+	const struct sample_blocker blocker = { .head = { SAMPLE_BLOCKER, 42, 1 }, .length = length };
+
+	memcpy(bytes, &blocker, sizeof(blocker));
+	put_raw(bytes, sizeof(blocker) + text);
+}
+
+static void put_long_blocker(void)
+{
+	put_blocker(29, 20);	/* padded to 28 */
+}
+
+static void put_endless_blocker(void)
+{
+	put_blocker(UINT32_MAX, 20);
+}
+
+static void put_short_object(void)
+{
+	const struct sample_wait_object wait = { .wait = { .head = { SAMPLE_WAIT_OBJECT, 42, 1 } } };
+
+	put_raw(&wait, sizeof(wait) - 8);
+}
+
 static void put_short_activity(void)
 {
 	put_kind(SAMPLE_WAIT);
@@ -334,7 +360,7 @@ static void put_short_lost(void)
 
 static void (*const malformed[])(void) = {
 	put_short_wait, put_short_head, put_no_kind, put_kind_beyond, put_forged_loss, put_long_text, put_endless_text,
-	put_short_activity, put_raw_beyond_record, put_no_raw, put_short_lost,
+	put_long_blocker, put_endless_blocker, put_short_object, put_short_activity, put_raw_beyond_record, put_no_raw, put_short_lost,
 };
 
 START_TEST(a_malformed_sample_is_passed_over)

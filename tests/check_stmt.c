@@ -379,9 +379,36 @@ static const struct body_row {
 	{ "call, ends first", PGT_CALL, { 3, 0, 5, 0, 4, 0 }, 168, false },
 	{ "wait, ends first", PGT_WAIT, { 3, 0, 101, 0 }, 16, false },
 	{ "wait", PGT_WAIT, { 3, 0, 100, 0 }, 16, true },
+	{ "wait, short", PGT_WAIT, { 3, 0, 100 }, 12, false },
+	{ "wait, half an object", PGT_WAIT, { 3, 0, 100, 0, 1 }, 40, true },
+	{ "relation, short", PGT_RELATION, { 5 }, 16, false },
+	{ "relation, fits", PGT_RELATION, { 5, 1663, 1, 1, 'r', 4 << 16 | 4 }, 32, true },
+	{ "relation, name too long", PGT_RELATION, { 5, 1663, 1, 1, 'r', 4 << 16 | 5 }, 32, false },
+	{ "relation, sum too long", PGT_RELATION, { 5, 1663, 1, 1, 'r', 0xFFFFFFFF }, 32, false },
+	{ "blocker, short", PGT_BLOCKER, { 1 }, 24, false },
+	{ "blocker, fits", PGT_BLOCKER, { 1, 2, 2, 8 }, 40, true },
+	{ "blocker, text too long", PGT_BLOCKER, { 1, 2, 2, 9 }, 40, false },
+	{ "blocker, text huge", PGT_BLOCKER, { 1, 2, 2, 0xFFFFFFFF }, 40, false },
 	{ "unknown", 200, { 3 }, 8, true },
 	{ "unknown, empty", PGT_KINDS, { 0 }, 0, true },
 };
+
+/* A wait without an object may be as long as old writers made it, and one that is cut inside it has none. */
+START_TEST(an_object_is_whole_or_none)
+{
+	const struct pgt_wait wait = { .event = 1, .object = { .kind = PGT_OBJECT_FILE } };
+	const struct pgt_wait plain = { .event = 1 };
+	struct event ev = { .head = { .kind = PGT_WAIT, .time_ns = 1 }, .body = &wait };
+
+	for (ev.body_length = PGT_WAIT_SHORT; ev.body_length <= sizeof(wait); ev.body_length += 8) {
+		ck_assert_ptr_null(event_check(&ev));
+		ck_assert_int_eq(event_object(&ev) != NULL, ev.body_length == sizeof(wait));
+	}
+	ev.body = &plain;
+	ev.body_length = sizeof(plain);
+	ck_assert_ptr_null(event_object(&ev));
+}
+END_TEST
 
 START_TEST(bodies_are_checked)
 {
@@ -527,6 +554,7 @@ int main(void)
 	tcase_add_test(tc, a_longer_header_is_skipped);
 	tcase_add_test(tc, what_is_no_file);
 	tcase_add_test(tc, a_file_that_shrinks_is_damage);
+	tcase_add_test(tc, an_object_is_whole_or_none);
 	tcase_add_loop_test(tc, bodies_are_checked, 0, ROWS(bodies));
 	tcase_add_loop_test(tc, plan_nodes_are_in_order, 0, 5);
 	tcase_add_test(tc, iterators_stop_at_the_count);

@@ -67,7 +67,7 @@ static void plan_waits(struct attachment *at, bool at_stores)
 {
 	size_t i;
 
-	at->probes = xcalloc(at->sites.count + 1, sizeof(*at->probes));
+	at->probes = xcalloc(at->sites.count + 1 + OBJECT_PROBES_MAX, sizeof(*at->probes));
 	if (!at->source->uses_sites)
 		return;
 	at->probe_count = probes_of_sites(&at->sites, at->image, at_stores, at->probes);
@@ -115,6 +115,17 @@ static void plan_statements(struct attachment *at)
 	at->has_statements = true;
 }
 
+static void plan_objects(struct attachment *at)
+{
+	struct objects *objects = &at->objects;
+
+	objects_plan(&at->target, at->image, objects);
+	memcpy(at->probes + at->probe_count, objects->probes, objects->probe_count * sizeof(*objects->probes));
+	at->probe_count += objects->probe_count;
+	objects_touch(&at->target, at->image, objects);
+	at->has_objects = true;
+}
+
 /* my_wait_event_info points at the word; MyProc (13) at the structure that holds it. */
 static int find_word(struct attachment *at)
 {
@@ -132,7 +143,7 @@ static int find_word(struct attachment *at)
 
 static int put_probes(struct attachment *at, const struct attach_options *options)
 {
-	struct task_state state = { .wait_event_addr = at->wait_event_addr };
+	struct task_state state = { .wait_event_addr = at->wait_event_addr, .file_base = at->objects.file_base };
 
 	at->set = probe_set_new();
 	if (!at->set || probe_set_use(at->set, at->source) || probe_set_define(at->set, at->target.exe, at->probes, at->probe_count))
@@ -141,6 +152,8 @@ static int put_probes(struct attachment *at, const struct attach_options *option
 	at->rings = ring_set_open(probe_set_output_map(at->set), options->ring_pages);
 	if (!at->rings)
 		return -1;
+	if (at->objects.has_locks && probe_set_lock_work(at->set, at->target.pid, &at->objects.work))
+		log_warn("lock waits of process %d will not tell who blocks", (int)at->target.pid);
 	return probe_set_attach(at->set, at->target.pid, &state, &at->probes_failed);
 }
 
@@ -163,6 +176,8 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
 	plan_waits(at, options->at_stores);
 	if (!at->target.control)
 		plan_statements(at);
+	if (options->objects)
+		plan_objects(at);
 	if (put_probes(at, options))
 		return -1;
 	at->attached_ns = probe_set_watched_ns(at->set, pid);
@@ -221,7 +236,8 @@ void attachment_close(struct attachment *at)
 
 static void describe_probes(const struct attachment *at, struct strbuf *out)
 {
-	strbuf_addf(out, ", %zu probes for %zu sites", at->probe_count - at->has_statements, at->sites.count);
+	strbuf_addf(out, ", %zu probes for %zu sites", at->probe_count - at->has_statements - at->objects.probe_count,
+		    at->sites.count);
 	if (at->stepped || at->returns)
 		strbuf_addf(out, " (%zu single-stepped, %zu at a function's return)", at->stepped, at->returns);
 	if (at->sites.gap_count)
@@ -239,5 +255,9 @@ void attachment_describe(const struct attachment *at, struct strbuf *out)
 		strbuf_addf(out, ", %zu PROBES DID NOT ATTACH", at->probes_failed);
 	if (at->source->misses)
 		strbuf_addf(out, "; not seen: %s", at->source->misses);
+	if (at->has_objects)
+		objects_describe(&at->objects, out);
+	else
+		strbuf_addstr(out, ", without the objects of waits");
 	strbuf_addf(out, "; attached in %.1f ms", (double)at->attach_took_ns / 1e6);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "cmd/objects.h"
 #include "cmd/modules.h"
 #include "probe/probe.h"
 #include "probe/source.h"
@@ -20,6 +21,7 @@
 struct attach_options {
 	const struct wait_source *source;	/* NULL: the cheapest that sees every wait */
 	bool at_stores;		/* probe the stores themselves: slow, to compare (make bench) */
+	bool objects;		/* note what waits are for */
 	size_t ring_pages;	/* data pages of each CPU's ring, a power of two */
 };
 
@@ -33,6 +35,8 @@ struct attachment {
 	size_t probes_failed;	/* did not open */
 	size_t stepped, returns;	/* probes that are not of the cheapest kind */
 	bool has_statements;	/* pgstat_report_activity is probed */
+	bool has_objects;	/* what waits are for is noted, as objects says */
+	struct objects objects;
 	struct modules modules;
 	struct strbuf module_news;	/* what there is to be said of those that were there at the beginning */
 	struct probe_set *set;

@@ -14,7 +14,7 @@
 #include "ext/record.h"
 #include "probe/source.h"
 
-enum { OPT_LEVEL = 256, OPT_KEEP, OPT_AT_STORES, OPT_WAITS };
+enum { OPT_LEVEL = 256, OPT_KEEP, OPT_AT_STORES, OPT_NO_OBJECTS, OPT_WAITS };
 
 static const char help[] =
 	"Usage: pgtrace-perf [trace] -p PID [OPTION]...\n"
@@ -30,6 +30,7 @@ static const char help[] =
 	"                          watchpoint (dearest), or auto, the cheapest that sees every wait\n"
 	"  -m, --mmap-pages=N      size of each CPU's ring in pages, a power of two (default 256)\n"
 	"      --keep-record       leave the server's own record file when all of it is in BASE.pgt\n"
+	"      --no-objects        do not note what waits are for (blocks, locks, blockers): cheaper\n"
 	"  -q, --quiet             say errors only\n"
 	"  -v, --verbose           say more\n"
 	"  -h, --help              this text\n"
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{ "waits", required_argument, NULL, OPT_WAITS },
 	{ "mmap-pages", required_argument, NULL, 'm' },
 	{ "keep-record", no_argument, NULL, OPT_KEEP },
+	{ "no-objects", no_argument, NULL, OPT_NO_OBJECTS },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -135,6 +137,9 @@ static int apply(struct trace_options *options, int c, const char *text, const c
 		return set_source(options, text);
 	case OPT_KEEP:
 		options->keep_record = true;
+		return -1;
+	case OPT_NO_OBJECTS:
+		options->no_objects = true;
 		return -1;
 	case OPT_AT_STORES:
 		options->at_stores = true;

@@ -18,6 +18,7 @@ struct trace_options {
 	size_t ring_pages;
 	bool keep_record;	/* leave the record file with the server */
 	bool at_stores;
+	bool no_objects;	/* waits without what they were for */
 	const struct wait_source *source;	/* NULL: auto */
 };
 

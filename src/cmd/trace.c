@@ -328,6 +328,7 @@ static void say_open_wait(struct tracer *t, const struct task_state *last, uint6
 {
 	struct pgt_wait wait = { .event = last->event, .flags = PGT_WAIT_OPEN, .start_ns = last->start_ns };
 
+	objects_of_wait(last, &wait.object);
 	if (!wait.start_ns) {
 		wait.flags |= PGT_WAIT_NO_START;
 		wait.start_ns = t->at.attached_ns;
@@ -453,6 +454,7 @@ static int run(struct tracer *t)
 	const struct attach_options how = {
 		.source = t->options.source,
 		.at_stores = t->options.at_stores,
+		.objects = !t->options.no_objects,
 		.ring_pages = t->options.ring_pages,
 	};
 

@@ -23,6 +23,7 @@ struct ring_source {
 	union {
 		struct pgt_wait wait;
 		struct sample_activity activity;
+		struct pgt_blocker blocker;
 		char room[sizeof(struct sample_activity) + SAMPLE_TEXT_MAX];
 	} body;
 };
@@ -38,7 +39,38 @@ static size_t from_wait(struct ring_source *rs, const struct sample *sample)
 		/* It may have ended in the very moment of attaching. */
 		rs->body.wait.start_ns = rs->attached_ns < sample->time_ns ? rs->attached_ns : sample->time_ns;
 	}
+	return PGT_WAIT_SHORT;
+}
+
+static size_t from_wait_object(struct ring_source *rs, const struct sample *sample)
+{
+	const struct sample_wait_object *wait = (const struct sample_wait_object *)sample;
+
+	from_wait(rs, sample);
+	rs->body.wait.object = wait->object;
 	return sizeof(rs->body.wait);
+}
+
+/* A TimestampTz counts from 2000-01-01 (datatype/timestamp.h). */
+static int64_t since_1970(int64_t timestamp)
+{
+	return timestamp ? (int64_t)((uint64_t)timestamp + UINT64_C(946684800000000)) : 0;
+}
+
+static size_t from_blocker(struct ring_source *rs, const struct sample *sample)
+{
+	const struct sample_blocker *blocker = (const struct sample_blocker *)sample;
+
+	rs->event.head.kind = PGT_BLOCKER;
+	rs->body.blocker = (struct pgt_blocker){ .pid = blocker->pid, .flags = blocker->flags };
+	if (blocker->flags & PGT_BLOCKER_KNOWN) {
+		rs->body.blocker.state = blocker->state;
+		rs->body.blocker.length = blocker->length;	/* checked by the ring */
+		rs->body.blocker.xact_start_us = since_1970(blocker->xact_start_us);
+		rs->body.blocker.statement_start_us = since_1970(blocker->statement_start_us);
+	}
+	memcpy(rs->body.room + sizeof(rs->body.blocker), blocker + 1, rs->body.blocker.length);
+	return sizeof(rs->body.blocker) + rs->body.blocker.length;
 }
 
 static size_t from_activity(struct ring_source *rs, const struct sample *sample)
@@ -54,6 +86,8 @@ static size_t from_activity(struct ring_source *rs, const struct sample *sample)
 static size_t (*const convert[SAMPLE_KINDS])(struct ring_source *rs, const struct sample *sample) = {
 	[SAMPLE_WAIT] = from_wait,
 	[SAMPLE_ACTIVITY] = from_activity,
+	[SAMPLE_WAIT_OBJECT] = from_wait_object,
+	[SAMPLE_BLOCKER] = from_blocker,
 };
 
 static const struct event *ring_peek(struct source *source)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "out/jsonw.h"
+#include "out/object.h"
 #include "out/put.h"
 #include "out/text.h"
 
@@ -326,6 +327,34 @@ static void json_loss(struct jsonw *w, const struct trace_event *te)
 	json_u64(w, "until_ns", event_loss_until(te->event));
 }
 
+static void json_blockers(struct jsonw *w, const struct pgt_object *object)
+{
+	size_t known = object_blockers(object), i;
+
+	if (object->kind != PGT_OBJECT_LOCK || object->lock.blockers == PGT_LOCK_UNKNOWN)
+		return;
+	json_u64(w, "blocker_count", object->lock.blockers);
+	json_open(w, "blocker_pids", '[');
+	for (i = 0; i < known; i++)
+		json_u64(w, NULL, object->lock.pids[i]);
+	json_close(w, ']');
+}
+
+static void json_object(struct jsonw *w, const struct trace_event *te)
+{
+	struct object_param params[OBJECT_PARAMS];
+	size_t count = object_params(te, params), i;
+
+	json_open(w, "object", '{');
+	for (i = 0; i < count; i++)
+		if (params[i].is_number)
+			json_i64(w, params[i].name, params[i].number);
+		else
+			json_str(w, params[i].name, params[i].text);
+	json_blockers(w, te->object);
+	json_close(w, '}');
+}
+
 static void json_wait(struct jsonw *w, const struct trace_event *te)
 {
 	static const struct flag_name names[] = {
@@ -343,6 +372,39 @@ static void json_wait(struct jsonw *w, const struct trace_event *te)
 	json_u64(w, "call_cursor", te->call_cursor);
 	json_u64(w, "call_depth", te->call_depth);
 	json_flags(w, "flags", names, wait->flags);
+	if (te->object)
+		json_object(w, te);
+}
+
+static void json_relation(struct jsonw *w, const struct trace_event *te)
+{
+	const struct pgt_relation *relation = te->event->body;
+	const char *schema = (const char *)(relation + 1);
+	char kind = (char)relation->kind;
+
+	json_u64(w, "database", relation->database);
+	json_u64(w, "tablespace", relation->tablespace);
+	json_u64(w, "file", relation->file);
+	json_u64(w, "oid", relation->oid);
+	json_text(w, "relkind", &kind, 1);
+	json_text(w, "schema", schema, relation->schema_length);
+	json_text(w, "name", schema + relation->schema_length, relation->name_length);
+}
+
+static void json_blocker(struct jsonw *w, const struct trace_event *te)
+{
+	const struct pgt_blocker *blocker = te->event->body;
+	size_t length;
+	const char *sql = event_text(te->event, &length);
+
+	json_u64(w, "blocker_pid", blocker->pid);
+	json_bool(w, "ahead", blocker->flags & PGT_BLOCKER_AHEAD);
+	if (!(blocker->flags & PGT_BLOCKER_KNOWN))
+		return;
+	json_str(w, "state", backend_state_name(te->session->info.server_version_num, blocker->state));
+	json_i64(w, "xact_start_us", blocker->xact_start_us);
+	json_i64(w, "statement_start_us", blocker->statement_start_us);
+	json_text(w, "sql", sql, length);
 }
 
 static void json_note(struct jsonw *w, const struct trace_event *te)
@@ -390,6 +452,8 @@ static const struct {
 	[PGT_NOTE]	 = { "note",	   json_note },
 	[PGT_END]	 = { "end",	   json_end },
 	[PGT_WATCH]	 = { "watch",	   json_note },
+	[PGT_RELATION]	 = { "relation",   json_relation },
+	[PGT_BLOCKER]	 = { "blocker",	   json_blocker },
 };
 
 static void finish_line(struct jsonw *w)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "out/object.h"
 #include "out/put.h"
 
 #define RULE_WIDTH 69
@@ -97,6 +98,22 @@ static void text_binds(struct text_sink *text, const struct trace_event *te)
 		put_bind(out, number++, &bind, value);
 }
 
+static void put_object(FILE *out, const struct trace_event *te)
+{
+	struct object_param params[OBJECT_PARAMS];
+	size_t count = object_params(te, params), i;
+
+	for (i = 0; i < count; i++) {
+		putc_unlocked(' ', out);
+		put_str(out, params[i].name);
+		putc_unlocked('=', out);
+		if (params[i].is_number)
+			put_i64(out, params[i].number);
+		else
+			put_escaped(out, params[i].text, strlen(params[i].text), '\'');
+	}
+}
+
 static void text_wait(struct text_sink *text, const struct trace_event *te)
 {
 	FILE *out = text->sink.out;
@@ -112,7 +129,10 @@ static void text_wait(struct text_sink *text, const struct trace_event *te)
 		put_escaped(out, te->wait_name, strlen(te->wait_name), '\'');
 	put_str(out, "' ela=");
 	put_u64(out, (head->time_ns - wait->start_ns + 500) / 1000);
-	put_str(out, " us tim=");
+	put_str(out, " us");
+	if (te->object)
+		put_object(out, te);
+	put_str(out, " tim=");
 	text_time(text, te, head->time_ns);
 	put_str(out, " type=");
 	put_escaped(out, te->wait_type, strlen(te->wait_type), '\'');
@@ -120,6 +140,43 @@ static void text_wait(struct text_sink *text, const struct trace_event *te)
 		put_str(out, " (began before the trace)");
 	if (wait->flags & PGT_WAIT_OPEN)
 		put_str(out, " (had not ended)");
+	putc_unlocked('\n', out);
+}
+
+/* How long ago, in seconds. */
+static void put_age(FILE *out, const char *name, const struct trace_event *te, int64_t start_us)
+{
+	int64_t age = session_wall_us(te->session, te->event->head.time_ns) - start_us;
+
+	if (!start_us)
+		return;
+	put_str(out, name);
+	put_fixed(out, age > 0 ? age : 0, 6);
+	put_str(out, " sec");
+}
+
+static void text_blocker(struct text_sink *text, const struct trace_event *te)
+{
+	FILE *out = text->sink.out;
+	const struct pgt_blocker *blocker = te->event->body;
+	size_t length;
+	const char *sql = event_text(te->event, &length);
+
+	put_oid(out, "BLOCKER: pid=", blocker->pid);
+	put_str(out, blocker->flags & PGT_BLOCKER_AHEAD ? " waits ahead" : " holds the lock");
+	if (!blocker->pid) {
+		put_str(out, " (a prepared transaction)");
+	} else if (blocker->flags & PGT_BLOCKER_KNOWN) {
+		put_str(out, ", ");
+		put_str(out, backend_state_name(te->session->info.server_version_num, blocker->state));
+		put_age(out, " xact=", te, blocker->xact_start_us);
+		put_age(out, " statement=", te, blocker->statement_start_us);
+		put_str(out, " sql=\"");
+		put_escaped(out, sql, length, '"');
+		put_str(out, "\"");
+	}
+	put_str(out, " tim=");
+	text_time(text, te, te->event->head.time_ns);
 	putc_unlocked('\n', out);
 }
 
@@ -191,6 +248,7 @@ static void (*const writers[PGT_KINDS])(struct text_sink *text, const struct tra
 	[PGT_NOTE]    = text_note,
 	[PGT_END]     = text_session_end,
 	[PGT_WATCH]   = text_note,
+	[PGT_BLOCKER] = text_blocker,
 };
 
 static void text_event(struct sink *sink, const struct trace_event *te)

@@ -25,6 +25,8 @@ static const struct map_shape shapes[MAP_COUNT] = {
 	 * attach, which a server with fragmented memory refuses. */
 	[MAP_SCRATCH] = { "pgt_scratch", BPF_MAP_TYPE_HASH, sizeof(uint32_t),
 			  sizeof(struct sample_activity) + SAMPLE_TEXT_MAX, SCRATCH_TASKS },
+	[MAP_LOCK] = { "pgt_lock", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct lock_work),
+		       LOCK_TASKS },
 };
 
 static const char *hint(int error)

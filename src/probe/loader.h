@@ -8,6 +8,8 @@
 
 /* Tasks with statement text (MAP_SCRATCH holds 32 KB of kernel memory for each), and at all. */
 #define SCRATCH_TASKS 64
+/* Tasks whose lock waits tell who is in the way: 1.6 KB for each. */
+#define LOCK_TASKS 1024
 #define STATE_TASKS 4096
 
 struct loaded {

@@ -343,6 +343,13 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	return -1;
 }
 
+int probe_set_lock_work(struct probe_set *set, pid_t pid, const struct lock_work *work)
+{
+	uint32_t key = (uint32_t)pid;
+
+	return bpf_map_update(set->loaded.maps[MAP_LOCK], &key, work);
+}
+
 bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out)
 {
 	uint32_t key = (uint32_t)pid;
@@ -380,6 +387,7 @@ void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 	for (i = 0; i < task->count; i++)
 		if (task->fds[i] >= 0)
 			close(task->fds[i]);
+	bpf_map_delete(set->loaded.maps[MAP_LOCK], &key);
 	if (task->source_fd >= 0)
 		close(task->source_fd);
 	if (task->has_scratch)

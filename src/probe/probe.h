@@ -62,6 +62,11 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 		     size_t *failed);
 /* CLOCK_MONOTONIC ns just before pid's waits began to be seen; 0: it is not attached. */
 uint64_t probe_set_watched_ns(const struct probe_set *set, pid_t pid);
+/*
+ * For PROGRAM_LOCK on pid: what it must know (struct lock_work's first part).  Before probe_set_attach, or lock waits
+ * tell nothing.  0 or -errno.
+ */
+int probe_set_lock_work(struct probe_set *set, pid_t pid, const struct lock_work *work);
 /* Reads the task's state; false: no entry. */
 bool probe_set_state(const struct probe_set *set, pid_t pid, struct task_state *out);
 /*

@@ -43,6 +43,8 @@ struct ring {
 static const size_t least[SAMPLE_KINDS] = {
 	[SAMPLE_WAIT] = sizeof(struct sample_wait),
 	[SAMPLE_ACTIVITY] = sizeof(struct sample_activity),
+	[SAMPLE_WAIT_OBJECT] = sizeof(struct sample_wait_object),
+	[SAMPLE_BLOCKER] = sizeof(struct sample_blocker),
 	/* 0: no program makes one */
 };
 
@@ -126,10 +128,15 @@ static bool take_record(struct ring *ring, struct perf_event_header *header)
 static bool is_whole(const struct sample *sample, size_t size)
 {
 	struct sample_activity activity;
+	struct sample_blocker blocker;
 
 	if (size < sizeof(*sample) || sample->kind >= SAMPLE_KINDS || !least[sample->kind] ||
 	    size < least[sample->kind])
 		return false;
+	if (sample->kind == SAMPLE_BLOCKER) {
+		memcpy(&blocker, sample, sizeof(blocker));
+		return blocker.length < SAMPLE_BLOCKER_TEXT_MAX && blocker.length <= size - sizeof(blocker);
+	}
 	if (sample->kind != SAMPLE_ACTIVITY)
 		return true;
 	memcpy(&activity, sample, sizeof(activity));

@@ -76,7 +76,6 @@ struct machine {
 	int8_t frame_pointer;
 	int8_t result;
 	uint16_t arguments;
-	uint16_t entry;		/* the first two of them */
 	uint16_t clobbered;	/* by a call */
 	uint16_t clobbered_by_kernel;	/* by a system call */
 };

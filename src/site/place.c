@@ -112,12 +112,12 @@ bool place_probe(const struct place_context *context, size_t index, struct place
 
 /* --- entries --------------------------------------------------------------------- */
 
-/* What a program that runs at an entry reads: the first two arguments, and the stack. */
+/* What a program that runs at an entry reads: the arguments, and the stack. */
 static bool spoils_arguments(const struct decoder *decoder, const struct insn *insn)
 {
 	const struct machine *machine = decoder_machine(decoder);
 
-	return ends_line(insn) || insn->writes & (machine->entry | 1u << machine->stack_pointer);
+	return ends_line(insn) || insn->writes & (machine->arguments | 1u << machine->stack_pointer);
 }
 
 /* Whether the function jumps into (from, to]: a probe there would fire more than once. */

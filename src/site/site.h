@@ -83,7 +83,7 @@ void site_list_release(struct site_list *list);
 
 /*
  * The cheapest place for a probe at the entry of the function at vaddr: vaddr, or a later
- * instruction that every call reaches once, with the stack and the first two arguments as they
+ * instruction that every call reaches once, with the stack and the arguments in registers as they
  * came.  Fills *offset (file) and *cost.  0, or -1 without a line: not code, or refused.
  */
 int site_entry(const struct image *image, uint64_t vaddr, uint64_t *offset, enum site_cost *cost);

@@ -24,7 +24,6 @@ static const struct machine x86_64 = {
 	.frame_pointer = RBP,
 	.result = RAX,
 	.arguments = BIT(RDI) | BIT(RSI) | BIT(RDX) | BIT(RCX) | BIT(R8) | BIT(R9),
-	.entry = BIT(RDI) | BIT(RSI),
 	.clobbered = BIT(RAX) | BIT(RCX) | BIT(RDX) | BIT(RSI) | BIT(RDI) |
 		     BIT(R8) | BIT(R9) | BIT(R10) | BIT(R11),
 	.clobbered_by_kernel = BIT(RAX) | BIT(RCX) | BIT(R11),

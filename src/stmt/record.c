@@ -166,6 +166,21 @@ static const char *check_wait(const struct event *ev)
 	return ev->head.time_ns < wait->start_ns ? "its wait ends before it begins" : NULL;
 }
 
+static const char *check_relation(const struct event *ev)
+{
+	const struct pgt_relation *relation = ev->body;
+	size_t length = (size_t)relation->schema_length + relation->name_length;
+
+	return length > ev->body_length - sizeof(*relation) ? "its name is longer than the record" : NULL;
+}
+
+static const char *check_blocker(const struct event *ev)
+{
+	const struct pgt_blocker *blocker = ev->body;
+
+	return blocker->length > ev->body_length - sizeof(*blocker) ? "its text is longer than the record" : NULL;
+}
+
 static const struct {
 	size_t fixed;		/* smallest body */
 	const char *(*check)(const struct event *ev);
@@ -181,10 +196,12 @@ static const struct {
 	[PGT_ERROR]	 = { sizeof(struct pgt_error),	    check_error },
 	[PGT_CLOCK]	 = { sizeof(struct pgt_clock),	    NULL },
 	[PGT_LOSS]	 = { offsetof(struct pgt_loss, until_ns), NULL },
-	[PGT_WAIT]	 = { sizeof(struct pgt_wait),	    check_wait },
+	[PGT_WAIT]	 = { PGT_WAIT_SHORT,		    check_wait },
 	[PGT_NOTE]	 = { sizeof(struct pgt_note),	    check_note },
 	[PGT_END]	 = { sizeof(struct pgt_end),	    NULL },
 	[PGT_WATCH]	 = { sizeof(struct pgt_watch),	    check_note },
+	[PGT_RELATION]	 = { sizeof(struct pgt_relation),   check_relation },
+	[PGT_BLOCKER]	 = { sizeof(struct pgt_blocker),    check_blocker },
 };
 
 const char *event_check(const struct event *ev)
@@ -201,6 +218,7 @@ const char *event_text(const struct event *ev, size_t *length)
 	const struct pgt_text *text = ev->body;
 	const struct pgt_note *note = ev->body;
 	const struct pgt_error *error = ev->body;
+	const struct pgt_blocker *blocker = ev->body;
 
 	switch (ev->head.kind) {
 	case PGT_TEXT:
@@ -213,9 +231,19 @@ const char *event_text(const struct event *ev, size_t *length)
 	case PGT_ERROR:
 		*length = error->message_length;
 		return (const char *)(error + 1);
+	case PGT_BLOCKER:
+		*length = blocker->length;
+		return (const char *)(blocker + 1);
 	}
 	*length = 0;
 	return "";
+}
+
+const struct pgt_object *event_object(const struct event *ev)
+{
+	const struct pgt_wait *wait = ev->body;
+
+	return ev->body_length >= sizeof(*wait) && wait->object.kind ? &wait->object : NULL;
 }
 
 _Static_assert(sizeof(struct pgt_watch) == sizeof(struct pgt_note), "a watch is read as a note is");

@@ -32,9 +32,11 @@ struct event {
 const char *event_check(const struct event *ev);
 
 /* The parts behind a fixed body, for bodies that event_check has passed. */
-const char *event_text(const struct event *ev, size_t *length);	/* of TEXT, NOTE, WATCH; message of ERROR */
+const char *event_text(const struct event *ev, size_t *length);	/* of TEXT, NOTE, WATCH, BLOCKER; message of ERROR */
 /* until_ns of a LOSS, which the earliest files do not have: then 0. */
 uint64_t event_loss_until(const struct event *ev);
+/* What a WAIT was for; NULL: not known. */
+const struct pgt_object *event_object(const struct event *ev);
 const char *event_error_statement(const struct event *ev, size_t *length);
 /*
  * Walks the entries of WAIT_NAMES, BINDS and PLAN: *at begins at 0; gives the fixed entry

@@ -6,6 +6,7 @@
 
 #include "base/xmalloc.h"
 #include "out/sink.h"
+#include "trace/relations.h"
 #include "trace/session.h"
 
 #define LOSSY_GAP_NS UINT64_C(1000000000)
@@ -15,6 +16,7 @@ struct trace {
 	struct sink **sinks;
 	size_t sink_count;
 	struct trace_totals totals;
+	struct relations relations;	/* of all sessions: they may be of several databases, not of several servers */
 	bool expect_waits;
 	int64_t wall_offset_us;	/* of the last clock pair of any session: all run on one machine */
 };
@@ -201,10 +203,17 @@ static void apply_wait(struct step *step)
 	te->call_depth = call ? call->depth : head->depth;
 	te->wait_name = waitnames_find(&session->state->names, session->info.server_version_num, wait->event,
 				       &te->wait_type);
+	te->object = event_object(step->ev);
+	te->relation = te->object ? relations_find(&step->trace->relations, te->object) : NULL;
 	session->has_waits = true;
 	session->waits++;
 	session->wait_ns = (int64_t)((uint64_t)session->wait_ns + head->time_ns - wait->start_ns);
 	step->trace->totals.waits++;
+}
+
+static void apply_relation(struct step *step)
+{
+	relations_learn(&step->trace->relations, step->ev);
 }
 
 static void (*const appliers[PGT_KINDS])(struct step *step) = {
@@ -218,6 +227,7 @@ static void (*const appliers[PGT_KINDS])(struct step *step) = {
 	[PGT_LOSS]	 = apply_loss,
 	[PGT_WAIT]	 = apply_wait,
 	[PGT_WATCH]	 = apply_watch,
+	[PGT_RELATION]	 = apply_relation,
 };
 
 /* --- the stream ------------------------------------------------------------- */
@@ -386,6 +396,7 @@ void trace_free(struct trace *trace)
 	while (trace->sink_count)
 		sink_close(trace->sinks[--trace->sink_count]);
 	sessions_free(trace->sessions);
+	relations_release(&trace->relations);
 	free(trace->sinks);
 	free(trace);
 }

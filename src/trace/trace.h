@@ -66,6 +66,8 @@ struct trace_event {
 	const struct account *account;	/* of PGT_CALL, else NULL */
 	const char *wait_type;		/* of PGT_WAIT: "IO"; "?" unknown */
 	const char *wait_name;		/* "DataFileRead"; "?" unknown, then print the number */
+	const struct pgt_object *object;	/* of PGT_WAIT: what it was for; NULL: not known */
+	const char *relation;		/* of object: "schema.name"; NULL: none, or not known */
 	uint32_t call_cursor;		/* of PGT_WAIT: the innermost call it lies in; 0: between calls */
 	uint32_t call_depth;
 	bool begun;			/* of PGT_CALL: a PGT_BEGIN of it was shown before */

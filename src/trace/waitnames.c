@@ -150,6 +150,17 @@ const char *waitnames_find(const struct waitnames *names, uint32_t server_versio
 	return name ? name->name : "?";
 }
 
+uint32_t waitnames_event(uint32_t server_version_num, const char *name)
+{
+	const struct waitnames *known = of_version(server_version_num);
+	size_t i;
+
+	for (i = 0; known && i < known->count; i++)
+		if (!strcmp(known->names[i].name, name))
+			return known->names[i].event;
+	return 0;
+}
+
 void waitnames_release(struct waitnames *names)
 {
 	size_t i;

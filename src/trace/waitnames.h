@@ -24,6 +24,8 @@ void waitnames_learn(struct waitnames *names, const struct event *ev);
 /* The name, "?" if unknown; *type is "?" if even the class is.  Both live as long as names. */
 const char *waitnames_find(const struct waitnames *names, uint32_t server_version_num, uint32_t event,
 			   const char **type);
+/* The number of the event of that name in a server of this version; 0: it has none. */
+uint32_t waitnames_event(uint32_t server_version_num, const char *name);
 void waitnames_release(struct waitnames *names);
 
 #endif

@@ -102,7 +102,24 @@ void made_wait(struct made *made, uint32_t event, uint64_t start_ns, uint64_t en
 {
 	struct pgt_wait wait = { .event = event, .start_ns = start_ns };
 
+	made_add(made, PGT_WAIT, 0, 0, end_ns, &wait, PGT_WAIT_SHORT, NULL, 0);
+}
+
+void made_wait_object(struct made *made, uint32_t event, uint64_t end_ns, const struct pgt_object *object)
+{
+	struct pgt_wait wait = { .event = event, .start_ns = end_ns - 142000, .object = *object };
+
 	made_add(made, PGT_WAIT, 0, 0, end_ns, &wait, sizeof(wait), NULL, 0);
+}
+
+void made_relation(struct made *made, uint32_t file, uint32_t oid, const char *name, uint64_t time_ns)
+{
+	struct pgt_relation relation = { .database = 5, .tablespace = 1663, .file = file, .oid = oid, .kind = 'r',
+					 .schema_length = 6, .name_length = (uint16_t)strlen(name) };
+	char *text = xasprintf("public%s", name);
+
+	made_add(made, PGT_RELATION, 0, 0, time_ns, &relation, sizeof(relation), text, strlen(text));
+	free(text);
 }
 
 void made_end(struct made *made, uint64_t time_ns)
@@ -346,6 +363,40 @@ static void sample_fetches(struct made *made, uint64_t t)
 	add_xact(made, 99, 0, 0, t + 6 * MS);
 }
 
+static void add_blocker(struct made *made, uint32_t pid, uint32_t flags, const char *sql, uint64_t time_ns)
+{
+	struct pgt_blocker blocker = { .pid = pid, .flags = flags };
+
+	if (flags & PGT_BLOCKER_KNOWN) {
+		blocker.state = 3;
+		blocker.length = (uint32_t)strlen(sql);
+		/* The sample's clock has been set back by an hour. */
+		blocker.xact_start_us = MADE_WALL_US - 3602500000;
+		blocker.statement_start_us = MADE_WALL_US - 3601000000;
+	}
+	made_add(made, PGT_BLOCKER, 0, 0, time_ns, &blocker, sizeof(blocker), sql, blocker.length);
+}
+
+/* Waits that tell what they were for, before and after its name is known. */
+static void sample_objects(struct made *made, uint64_t t)
+{
+	const struct pgt_object read = { .kind = PGT_OBJECT_FILE, .file = { 1663, 5, 16397, -1, 0, 1234, 1 } };
+	const struct pgt_object row = { .kind = PGT_OBJECT_LOCK, .lock = { .field1 = 811, .type = 5, .method = 1,
+					.mode = 5, .blockers = 2, .pids = { 4712, 0 } } };
+	const struct pgt_object table = { .kind = PGT_OBJECT_LOCK, .lock = { .field1 = 5, .field2 = 16390, .type = 0,
+					  .method = 1, .mode = 8, .blockers = PGT_LOCK_UNKNOWN } };
+
+	made_wait_object(made, 0x0A000011, t, &read);
+	made_wait_object(made, 0x03000000, t + MS, &table);
+	made_relation(made, 16397, 16390, "it's\n\"mine\"", t + 2 * MS);
+	made_wait_object(made, 0x0A000011, t + 3 * MS, &read);
+	made_wait_object(made, 0x03000000, t + 4 * MS, &table);
+	add_blocker(made, 4712, PGT_BLOCKER_KNOWN, "UPDATE t\nSET \"i\" = 1", t + 5 * MS);
+	add_blocker(made, 4713, PGT_BLOCKER_AHEAD, "", t + 5 * MS);
+	add_blocker(made, 0, 0, "", t + 5 * MS);
+	made_wait_object(made, 0x03000005, t + 6 * MS, &row);
+}
+
 void made_sample(struct made *made)
 {
 	const uint64_t t = MADE_START_NS;
@@ -364,7 +415,8 @@ void made_sample(struct made *made)
 	add_text(made, 4, 0, t + 64 * MS, "COPY big FROM STDIN", 1000000);
 	made_begin(made, PGT_CALL_EXEC, 4, 0, t + 64 * MS);
 	made_wait(made, 0x06000000, t + 64 * MS, t + 65 * MS);
-	made_end(made, t + 66 * MS);
+	sample_objects(made, t + 66 * MS);
+	made_end(made, t + 80 * MS);
 }
 
 char *made_file(const struct made *made, size_t *length)

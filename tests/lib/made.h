@@ -29,6 +29,10 @@ void made_begin(struct made *made, uint32_t call, uint32_t cursor, uint16_t dept
 /* The record is written at end_ns. */
 void made_call(struct made *made, const struct pgt_call *call, uint32_t cursor, uint16_t depth);
 void made_wait(struct made *made, uint32_t event, uint64_t start_ns, uint64_t end_ns);
+/* It took 142 us. */
+void made_wait_object(struct made *made, uint32_t event, uint64_t end_ns, const struct pgt_object *object);
+/* public.name in database 5 and its default tablespace. */
+void made_relation(struct made *made, uint32_t file, uint32_t oid, const char *name, uint64_t time_ns);
 void made_end(struct made *made, uint64_t time_ns);
 
 /* A short session with a record of every kind, and of every shape that has its own way to be shown. */

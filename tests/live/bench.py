@@ -3,10 +3,10 @@
 
 Waits: a sequential scan of a table that is in the page cache and not in shared buffers, so that
 nearly every page is a short wait.  The cost of one wait is the scan's slowdown divided by the waits
-that the trace counted, for each wait source: system calls; probes where the site finder puts them; a
-watchpoint; and, to compare, the same probes on the stores themselves, and bpftrace, if it is installed, with
-a watchpoint that pairs and sums in the kernel and sends nothing.  (Debian's bpftrace refuses uprobes inside a
-function of a stripped binary.)
+that the trace counted, for each wait source: system calls; probes where the site finder puts them (with
+the block of each read, and without); a watchpoint; and, to compare, the same probes on the stores themselves, and
+bpftrace, if it is installed, with a watchpoint that pairs and sums in the kernel and sends nothing.  (Debian's
+bpftrace refuses uprobes inside a function of a stripped binary.)
 
 Statements: the backend's own CPU (/proc/PID/schedstat) for a prepared SELECT of one row by its
 key, sent in batches so that the backend never sleeps; what a mode adds is the difference.
@@ -127,8 +127,10 @@ def scan_modes(server, rounds):
     s.run("CHECKPOINT")
     pin(s.pid, 1)
     modes = [ScanMode("no probe"), ScanMode("uprobe", True, "--waits=uprobe"),
-             ScanMode("syscall", True, "--waits=syscall"), ScanMode("watchpoint", True, "--waits=watchpoint"),
-             ScanMode("uprobe, on the stores", True, "--waits=uprobe", "--probe-at-stores")]
+             ScanMode("uprobe, without objects", True, "--waits=uprobe", "--no-objects"),
+             ScanMode("syscall", True, "--waits=syscall", "--no-objects"),
+             ScanMode("watchpoint", True, "--waits=watchpoint", "--no-objects"),
+             ScanMode("uprobe, on the stores", True, "--waits=uprobe", "--no-objects", "--probe-at-stores")]
     if shutil.which("bpftrace") and shutil.which("nm"):
         modes.append(PeerMode("bpftrace, watchpoint"))
     s.run("SELECT count(*) FROM scanned")

@@ -96,6 +96,8 @@ static void pipeline(PGconn *conn)
 	}
 	while (syncs < 4) {
 		res = PQgetResult(conn);
+		if (PQstatus(conn) != CONNECTION_OK)
+			die(conn, "pipeline");
 		if (!res)
 			continue;
 		syncs += PQresultStatus(res) == PGRES_PIPELINE_SYNC;

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 
-from harness import (COLLECTOR, WORK, Trace, Tracer, check, cluster, definitions, equal, main, need, orphans, text,
-                     traced, wait_for)
+from harness import (COLLECTOR, WORK, Trace, Tracer, check, cluster, definitions, equal, main, need, orphans,
+                     run_collector, text, traced, wait_for)
 
 
 def folder():
@@ -20,35 +20,35 @@ def folder():
     return path
 
 
-def start(*args, **options):
-    return subprocess.Popen([COLLECTOR, *map(str, args)], stdin=subprocess.DEVNULL, text=True, **options)
+class Attached:
+    """A collector whose standard output is of interest."""
 
+    def __init__(self, *args, **options):
+        self.stderr_name = os.path.join(WORK, "options.stderr")
+        with open(self.stderr_name, "wb") as err:
+            self.process = subprocess.Popen([COLLECTOR, *map(str, args)], stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE, stderr=err, text=True, **options)
+        self.pid = self.process.pid
+        wait_for(lambda: "tracing" in text(self.stderr_name), "'tracing' from the collector")
 
-def stop(process):
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
-    equal(process.returncode, 0, f"status ({err})")
-    return out, err
-
-
-def wait_attached(process):
-    """For a collector whose words cannot be read: its definitions are enabled when they are opened."""
-    wait_for(lambda: definitions(process.pid), "probe definitions")
-    time.sleep(0.3)
+    def stop(self):
+        """Ends it; what it wrote to standard output."""
+        self.process.send_signal(signal.SIGINT)
+        out, _ = self.process.communicate(timeout=20)
+        equal(self.process.returncode, 0, f"status ({text(self.stderr_name)})")
+        return out
 
 
 @check
 def readable_trace_on_standard_output():
     with cluster("options") as server:
         s = server.session()
-        process = start("--pid", s.pid, "-o", "-", "-q", stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder())
-        wait_attached(process)
+        here = folder()
+        tracer = Attached("--pid", s.pid, "-o", "-", cwd=here)
         s.run("SELECT 'streamed' AS marker")
-        time.sleep(0.3)
-        out, err = stop(process)
+        out = tracer.stop()
         need("'streamed' AS marker" in out and "End of trace" in out, f"standard output has {out[-300:]}")
-        equal(err, "", "words of a quiet collector")
-        equal(os.listdir(folder()), [], "files")
+        equal(os.listdir(here), [], "files")
 
 
 @check
@@ -56,17 +56,24 @@ def reader_that_leaves():
     """As with `| head': the collector ends, quietly, and takes its probes off."""
     with cluster("options") as server:
         s = server.session()
-        process = start("--pid", s.pid, "-o", "-", "-q", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        wait_attached(process)
-        process.stdout.close()
+        tracer = Attached("--pid", s.pid, "-o", "-")
+        tracer.process.stdout.close()
         for i in range(100):
             s.run(f"SELECT {i} AS marker")
-            if process.poll() is not None:
+            if tracer.process.poll() is not None:
                 break
             time.sleep(0.05)
-        process.wait(10)
-        equal(definitions(process.pid), [], "definitions left")
+        tracer.process.wait(10)
+        equal(definitions(tracer.pid), [], "definitions left")
         equal(s.run("SELECT 'fine'"), [("fine",)], "the session")
+
+
+@check
+def quiet():
+    with cluster("options") as server:
+        s = server.session()
+        status, out, err = run_collector("--pid", s.pid, "-q", "-d", "0.2", "-o", os.path.join(WORK, "quiet"))
+        equal((status, out, err), (0, "", ""), "status and words")
 
 
 @check
@@ -75,10 +82,9 @@ def default_names():
         for extension, pattern in ((True, "pg_trace_{pid}_*"), (False, "pgtrace_{pid}_*")):
             s = server.session(extension=extension)
             here = folder()
-            process = start("--pid", s.pid, "-q", stderr=subprocess.PIPE, cwd=here)
-            wait_attached(process)
+            tracer = Attached("--pid", s.pid, cwd=here)
             s.run("SELECT 'named' AS marker")
-            stop(process)
+            tracer.stop()
             names = [os.path.basename(n) for n in glob.glob(os.path.join(here, pattern.format(pid=s.pid)))]
             equal(sorted(n.rpartition(".")[2] for n in names), ["pgt", "trc"], f"files {os.listdir(here)}")
 
@@ -99,14 +105,16 @@ def status_line_on_a_terminal():
     with cluster("options") as server:
         s = server.session()
         master, slave = pty.openpty()
-        process = start("--pid", s.pid, "-o", os.path.join(WORK, "onterminal"), stdout=slave, stderr=slave)
+        process = subprocess.Popen([COLLECTOR, "--pid", str(s.pid), "-o", os.path.join(WORK, "onterminal")],
+                                   stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
         os.close(slave)
-        wait_attached(process)
+        said = b""
+        while b"tracing" not in said:
+            said += os.read(master, 65536)
         for i in range(12):
             s.run(f"SELECT pg_sleep(0.1), {i}")
         process.send_signal(signal.SIGINT)
         equal(process.wait(20), 0, "status")
-        said = b""
         try:
             while more := os.read(master, 65536):
                 said += more
