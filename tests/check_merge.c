@@ -389,6 +389,26 @@ START_TEST(a_wait_that_is_final_is_taken_once)
 }
 END_TEST
 
+START_TEST(a_wait_that_is_taken_keeps_its_object)
+{
+	struct merge *merge = merge_new();
+	struct array_source ring;
+	struct pending *pending = pending_with_ring(merge, &ring);
+	const struct event *ev;
+
+	task = (struct task_state){ .event = 0x03000002, .start_ns = 15, .end_ns = 400, .object_base = 0x03000000,
+				    .object_events = _i ? 4 : 2, .object.kind = PGT_OBJECT_LOCK };
+	expect_times(merge, "");
+	ev = merge_next(merge);
+	ck_assert_ptr_null(event_check(ev));
+	ck_assert_uint_eq(ev->body_length, _i ? sizeof(struct pgt_wait) : PGT_WAIT_SHORT);
+	if (_i)
+		ck_assert_uint_eq(((const struct pgt_wait *)ev->body)->object.kind, PGT_OBJECT_LOCK);
+	pending_free(pending);
+	merge_free(merge);
+}
+END_TEST
+
 START_TEST(what_is_pending_at_the_end_is_over)
 {
 	struct merge *merge = merge_new();
@@ -448,6 +468,7 @@ int main(void)
 	tcase_add_test(late, timeq_gives_back_in_order);
 	tcase_add_test(late, a_late_sample_leaves_in_its_place);
 	tcase_add_loop_test(late, a_wait_that_is_final_is_taken_once, 0, 2);
+	tcase_add_loop_test(late, a_wait_that_is_taken_keeps_its_object, 0, 2);
 	tcase_add_test(late, what_is_pending_at_the_end_is_over);
 	tcase_add_loop_test(late, a_sample_of_a_taken_wait_is_dropped, 0, 2);
 	suite_add_tcase(suite, late);

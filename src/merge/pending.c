@@ -40,17 +40,29 @@ struct pending {
 
 /* --- waits taken from states ------------------------------------------------- */
 
+/* The object of the wait in the state, where it is of that wait: as the programs say it (kernel/wait.c). */
+static bool has_object(const struct task_state *state)
+{
+	uint32_t n = state->event - state->object_base;
+
+	return state->object.kind != PGT_OBJECT_NONE && n < 32 && state->object_events >> n & 1;
+}
+
 static void take(struct pending *pending, struct waiter *waiter, const struct task_state *state)
 {
 	struct pgt_wait wait = { .event = state->event, .start_ns = state->start_ns };
 	struct event ev = {
 		.head = { .kind = PGT_WAIT, .pid = waiter->own_pid, .time_ns = state->end_ns },
-		.body = &wait, .body_length = sizeof(wait),
+		.body = &wait, .body_length = PGT_WAIT_SHORT,
 	};
 
 	if (!wait.start_ns) {
 		wait.flags |= PGT_WAIT_NO_START;
 		wait.start_ns = waiter->attached_ns < state->end_ns ? waiter->attached_ns : state->end_ns;
+	}
+	if (has_object(state)) {
+		wait.object = state->object;
+		ev.body_length = sizeof(wait);
 	}
 	timeq_add(pending->queue, &ev);
 	waiter->taken_end_ns = state->end_ns;
