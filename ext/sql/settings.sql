@@ -20,12 +20,24 @@ DROP ROLE regress_pg_trace_plain;
 SET pg_trace.output_directory = '/tmp';
 SET pg_trace.printer = '/bin/sh';
 
--- Bounds.
+-- Bounds; 16 and later name the units of theirs.
+\set VERBOSITY sqlstate
 SET pg_trace.level = 0;
 SET pg_trace.level = 128;
 SET pg_trace.max_file_size = -1;
 SET pg_trace.bind_max_length = -1;
-SET pg_trace.nosuch = 1;
+\set VERBOSITY default
+
+-- No other setting of our prefix, from 15 on.
+DO $$
+BEGIN
+	SET pg_trace.nosuch = 1;
+	IF current_setting('server_version_num')::int >= 150000 THEN
+		RAISE 'pg_trace.nosuch was taken';
+	END IF;
+EXCEPTION WHEN invalid_name THEN
+	NULL;
+END $$;
 
 -- A trace by setting begins and ends with the next statement.
 SET client_min_messages = warning;

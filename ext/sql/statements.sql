@@ -80,7 +80,9 @@ SELECT regress_explain('SELECT * FROM regress_copy WHERE id = 1');
 PREPARE p (int) AS SELECT name FROM regress_items WHERE id = $1;
 EXECUTE p (1); EXECUTE p (2); EXECUTE p (3); EXECUTE p (4); EXECUTE p (5); EXECUTE p (6); EXECUTE p (NULL);
 DEALLOCATE p;
+\set SHOW_ALL_RESULTS off
 SELECT 1 \; SELECT 2 \; SELECT 3;
+\set SHOW_ALL_RESULTS on
 VACUUM ANALYZE regress_copy;
 CREATE PROCEDURE regress_commit() LANGUAGE plpgsql AS
 $$ BEGIN INSERT INTO regress_log VALUES ('a'); COMMIT; INSERT INTO regress_log VALUES ('b'); ROLLBACK; END $$;

@@ -77,6 +77,11 @@ def events_of_sites_are_of_this_version():
     equal([f"{e:08x}" for e in sorted(events) if e not in names], [], "events of sites that have no name")
 
 
+def of_later_minor(event, told):
+    """Minor releases add at the end of a class: this server may be older than what the table knows."""
+    return event > max((e for e in told if e >> 24 == event >> 24), default=event)
+
+
 @check
 def wait_names_are_those_of_the_server():
     """pg_trace asks the server for every name; the collector's own table is for servers without it."""
@@ -86,7 +91,7 @@ def wait_names_are_those_of_the_server():
             s.run("SELECT 1")
     told = {n["event"]: (n["type"], n["name"]) for r in t.trace.of("wait_names") for n in r["names"]}
     need(len(told) > 200, f"the server told {len(told)} names")
-    ours = our_names()
+    ours = {e: name for e, name in our_names().items() if not of_later_minor(e, told)}
     differ = [f"{e:08x}: server {told.get(e)}, table {ours.get(e)}" for e in sorted(told.keys() | ours.keys())
               if told.get(e) != ours.get(e)]
     equal(differ, [], "names that differ")
@@ -99,8 +104,8 @@ def wait_names_are_those_of_the_view():
     with cluster("names") as server:
         view = set(server.session(extension=False).run("SELECT type, name FROM pg_wait_events"))
     ours = set(our_names().values())
-    # The view lists the class Extension's one event, of which others are made at run time.
-    equal(sorted(view ^ ours), [], "names that only one of the two has")
+    equal(sorted(view - ours), [], "names that the table lacks")
+    need(len(ours - view) <= 2, f"names that only the table has: {sorted(ours - view)}")
 
 
 # --- waits
@@ -212,25 +217,98 @@ def statement_with_all_its_records():
             equal(parts - a.get("overlap_ns", 0), a["elapsed_ns"], f"account of {c}")
 
 
+STATEMENTS = [
+    "SELECT * FROM t WHERE ctid > '(0,1)'",
+    "SELECT count(*) FROM t a JOIN few USING (i)",
+    "SELECT * FROM few WHERE NOT EXISTS (SELECT FROM t WHERE t.i = few.i)",
+    "SELECT * FROM few WHERE EXISTS (SELECT FROM t WHERE t.i = few.i)",
+    "SELECT * FROM t LEFT JOIN few USING (i) FULL JOIN t AS t2 USING (i)",
+    "SELECT * FROM t WHERE g NOT IN (SELECT i FROM few) AND i < (SELECT max(i) FROM few)",
+    "SELECT * FROM t a, LATERAL (SELECT * FROM keyed k WHERE k.i = a.g) b",
+    "SELECT i FROM t INTERSECT SELECT i FROM few",
+    "SELECT i FROM t EXCEPT ALL SELECT i FROM few",
+    "SELECT i FROM t UNION SELECT i FROM few",
+    "WITH RECURSIVE r(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r",
+    "WITH c AS MATERIALIZED (SELECT * FROM few) SELECT * FROM c a JOIN c b USING (i)",
+    "SELECT DISTINCT g, count(*) OVER (PARTITION BY g) FROM t",
+    "SELECT g, count(*) FROM t GROUP BY GROUPING SETS ((g), ()) ORDER BY g LIMIT 3",
+    "SELECT * FROM keyed ORDER BY i, g LIMIT 7",
+    "SELECT i FROM keyed WHERE i = 7",
+    "SELECT * FROM keyed WHERE g IN (1, 2)",
+    "SELECT * FROM t TABLESAMPLE SYSTEM (10)",
+    "SELECT * FROM t WHERE i = 3 FOR UPDATE",
+    "SELECT * FROM parts WHERE i < 15",
+    "VALUES (1), (2)",
+    "SELECT generate_series(1, 3)",
+    "INSERT INTO few SELECT i FROM t WHERE i > 990",
+    "INSERT INTO keyed VALUES (1, 1) ON CONFLICT (i) DO NOTHING",
+    "UPDATE t SET g = 0 FROM few WHERE t.i = few.i",
+    "DELETE FROM parts WHERE i = 12",
+]
+MERGE = "MERGE INTO t USING few ON t.i = few.i WHEN MATCHED THEN UPDATE SET g = 1"
+TABLES = """
+CREATE TABLE t AS SELECT i, i % 10 AS g FROM generate_series(1, 1000) i;
+CREATE TABLE few AS SELECT i FROM generate_series(1, 20) i;
+CREATE TABLE keyed AS SELECT i, i % 100 AS g, repeat('x', 200) AS t FROM generate_series(1, 5000) i;
+ALTER TABLE keyed ADD PRIMARY KEY (i);
+CREATE INDEX keyed_g ON keyed (g);
+CREATE TABLE parts (i int) PARTITION BY RANGE (i);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20);
+INSERT INTO parts SELECT generate_series(0, 19);
+"""
+
+
+def node_name(node):
+    """EXPLAIN numbers aliases anew; a subplan's name is on a line of its own there, in front of its node here."""
+    node = re.sub(r"^ *->  |^(InitPlan|SubPlan|CTE) [^>]* -> ", "", node).replace(" public.", " ")
+    return re.sub(r"( on \S+) \S+$", r"\1", node)
+
+
+def explained(s, sql):
+    """The nodes of a plan as this server names them."""
+    lines = [row[0] for row in s.run("EXPLAIN (COSTS OFF) " + sql)]
+    return [node_name(line) for line in lines if line is lines[0] or re.match(r" *->  ", line)]
+
+
+def nodes_of(trace, sql):
+    (cursor,) = [c for c in trace.cursors(sql) if trace.sql(c) == sql]
+    (plan,) = [p for p in trace.of("plan") if p["cursor"] == cursor]
+    return [node_name(n["text"]) for n in plan["nodes"]]
+
+
 @check
-def node_names_of_this_version():
-    statements = ["SELECT * FROM t WHERE ctid > '(0,1)'", "SELECT count(*) FROM t a JOIN u USING (i)"]
-    if VERSION >= 15:
-        statements.append("MERGE INTO t USING u ON t.i = u.i WHEN MATCHED THEN UPDATE SET i = u.i")
+def nodes_are_named_as_the_server_does():
+    statements = STATEMENTS + ([MERGE] if VERSION >= 15 else [])
     with cluster("nodes") as server:
         s = server.session()
-        s.run("CREATE TABLE t AS SELECT i FROM generate_series(1, 1000) i; CREATE TABLE u AS SELECT * FROM t; ANALYZE")
-        explained = {q: [r[0] for r in s.run("EXPLAIN (COSTS OFF) " + q)] for q in statements}
+        s.run(TABLES)
+        s.run("VACUUM ANALYZE")
+        trace_of = {}
+        for sql in statements:
+            want = explained(s, sql)
+            with traced(s) as t:
+                s.run(sql)
+            trace_of[sql] = (nodes_of(t.trace, sql), want)
+    differ = [f"{sql}: {got} but EXPLAIN {want}" for sql, (got, want) in trace_of.items() if got != want]
+    for line in differ:
+        note(line)
+    equal(differ, [], "plans that differ from EXPLAIN")
+
+
+@check
+def preloaded_by_the_server():
+    """The extension is there before the session's first statement; a parallel plan is left as it is."""
+    with cluster("preloaded", "shared_preload_libraries = pg_trace", "max_parallel_workers_per_gather = 2",
+                 "parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0") as server:
+        s, other = server.session(extension=False), server.session(extension=False)
+        other.run("CREATE TABLE big AS SELECT i FROM generate_series(1, 100000) i")
         with traced(s) as t:
-            for q in statements:
-                s.run(q)
-        trace = t.trace
-    for q, lines in explained.items():
-        want = [re.sub(r"^[ >-]+", "", line).strip() for line in lines if "->" in line or line == lines[0]]
-        (cursor,) = [c for c in trace.cursors(q) if trace.sql(c) == q]
-        (plan,) = [p for p in trace.of("plan") if p["cursor"] == cursor]
-        got = [n["text"] for n in plan["nodes"]]
-        equal([g.replace("public.", "") for g in got], want, f"nodes of {q}")
+            equal(s.run("SELECT count(*), sum(i) FROM big"), [("100000", "5000050000")], "answer")
+    (run,) = t.trace.execs("FROM big")
+    equal(run["rows"], 1, "rows")
+    need("Gather" in nodes_of(t.trace, "SELECT count(*), sum(i) FROM big"), "the plan was not parallel")
+    equal(t.trace.of("loss"), [], "loss")
 
 
 @check
