@@ -66,6 +66,9 @@ static const struct {
 	  "mode=ExclusiveLock rel=public.t page=12 tuple=34 blockers=9,8,7,6" },
 	{ LOCK_OF(811, 0, 0, 0, 5, 1, 5, 9, { 9, 8, 7, 6 }), NULL, 150020,
 	  "mode=ShareLock xid=811 blockers=9,8,7,6,+5" },
+	{ LOCK_OF(811, 0, 0, 0, 5, 1, 5, PGT_LOCK_AT_LEAST | 64, { 9, 8, 7, 6 }), NULL, 150020,
+	  "mode=ShareLock xid=811 blockers=9,8,7,6,+60.." },
+	{ LOCK_OF(811, 0, 0, 0, 5, 1, 5, PGT_LOCK_AT_LEAST, { 0 }), NULL, 150020, "mode=ShareLock xid=811 blockers=?" },
 	{ LOCK_OF(3, 77, 0, 0, 6, 1, 5, PGT_LOCK_UNKNOWN, { 0 }), NULL, 150020,
 	  "mode=ShareLock backend=3 lxid=77 blockers=?" },
 	{ LOCK_OF(811, 2, 0, 0, 7, 1, 5, 1, { 0 }), NULL, 150020, "mode=ShareLock xid=811 token=2 blockers=0" },
@@ -75,9 +78,9 @@ static const struct {
 	  "mode=ExclusiveLock database=5 key1=7 key2=8 keys=2 blockers=9" },
 	{ LOCK_OF(5, 16400, 812, 0, 11, 1, 7, 1, { 9 }), NULL, 160000,
 	  "mode=ExclusiveLock database=5 subscription=16400 xid=812 object=0 blockers=9" },
-	{ LOCK_OF(1, 2, 3, 4, 255, 1, 255, 4294967294u, { 4294967295u, 4294967295u, 4294967295u, 4294967295u }), NULL,
+	{ LOCK_OF(1, 2, 3, 4, 255, 1, 255, 2147483647u, { 4294967295u, 4294967295u, 4294967295u, 4294967295u }), NULL,
 	  150020, "mode=? locktype=255 field1=1 field2=2 field3=3 field4=4 "
-	  "blockers=4294967295,4294967295,4294967295,4294967295,+4294967290" },
+	  "blockers=4294967295,4294967295,4294967295,4294967295,+2147483643" },
 	{ { .kind = 99 }, NULL, 150020, "" },
 };
 
