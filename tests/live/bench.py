@@ -3,8 +3,8 @@
 
 Waits: a sequential scan of a table that is in the page cache and not in shared buffers, so that
 nearly every page is a short wait.  The cost of one wait is the scan's slowdown divided by the waits
-that the trace counted, for probes where the site finder puts them (with the block of each read, and
-without), and for the same probes on the stores themselves.
+that the trace counted, for each wait source: system calls; probes where the site finder puts them (with
+the block of each read, and without); a watchpoint; and, to compare, the same probes on the stores themselves.
 
 Statements: the backend's own CPU (/proc/PID/schedstat) for a prepared SELECT of one row by its
 key, sent in batches so that the backend never sleeps; what a mode adds is the difference.
@@ -89,9 +89,11 @@ def scan_modes(server, rounds):
     s.run("VACUUM FREEZE scanned")
     s.run("CHECKPOINT")
     pin(s.pid, 1)
-    modes = [ScanMode("no probe"), ScanMode("probes as placed", True),
-             ScanMode("without objects", True, "--no-objects"),
-             ScanMode("probes on the stores", True, "--probe-at-stores")]
+    modes = [ScanMode("no probe"), ScanMode("uprobe", True, "--waits=uprobe"),
+             ScanMode("uprobe, without objects", True, "--waits=uprobe", "--no-objects"),
+             ScanMode("syscall", True, "--waits=syscall", "--no-objects"),
+             ScanMode("watchpoint", True, "--waits=watchpoint", "--no-objects"),
+             ScanMode("uprobe, on the stores", True, "--waits=uprobe", "--no-objects", "--probe-at-stores")]
     s.run("SELECT count(*) FROM scanned")
     for _ in range(rounds):
         for mode in modes:
@@ -102,19 +104,19 @@ def scan_modes(server, rounds):
 
 def print_scan(modes):
     base = statistics.median(modes[0].seconds)
-    print(f"one wait, uprobe source ({len(modes[0].seconds)} scans each)")
-    print(f"  {'mode':24} {'scan ms':>9} {'waits':>8} {'us a wait':>10} {'ratio':>7} {'lost':>6}")
-    print(f"  {modes[0].name:24} {base * 1e3:9.1f} {'-':>8} {'-':>10} {'-':>7} {'-':>6}")
+    print(f"one wait, by source ({len(modes[0].seconds)} scans each)")
+    print(f"  {'source':24} {'scan ms':>9} {'waits':>8} {'us a wait':>10} {'ratio':>7} {'lost':>6} {'attach ms':>10} "
+          f"{'collector us':>13} {'MB':>6}")
+    print(f"  {modes[0].name:24} {base * 1e3:9.1f} " + " ".join(f"{'-':>{n}}" for n in (8, 10, 7, 6, 10, 13, 6)))
     costs = []
     for mode in modes[1:]:
         waits = statistics.median(mode.waits)
         costs.append((statistics.median(mode.seconds) - base) / waits * 1e6)
+        per_wait = statistics.median(ns / n / 1e3 for ns, n in zip(mode.collector_ns, mode.waits))
         print(f"  {mode.name:24} {statistics.median(mode.seconds) * 1e3:9.1f} {waits:8.0f} {costs[-1]:10.2f} "
-              f"{costs[-1] / costs[0]:7.1f} {mode.lost:6}")
-    placed = modes[1]
-    per_sample = [ns / n / 1e3 for ns, n in zip(placed.collector_ns, placed.waits)]
-    print(f"  attach {statistics.median(placed.attach_ms):.1f} ms; collector {statistics.median(per_sample):.2f} us of CPU "
-          f"a wait, start-up included, {max(placed.peak_kb) / 1024:.1f} MB resident at most")
+              f"{costs[-1] / costs[0]:7.2f} {mode.lost:6} {statistics.median(mode.attach_ms):10.1f} {per_wait:13.2f} "
+              f"{max(mode.peak_kb) / 1024:6.1f}")
+    print("  (collector: its CPU a wait, start-up included; MB: resident at most)")
 
 
 # --- one statement
