@@ -137,6 +137,7 @@ struct lock_work {
 	uint32_t number, my_number;
 	uint32_t wanted;	/* the modes that are in the way */
 	uint64_t found;
+	uint64_t more;		/* PGT_LOCK_AT_LEAST, or 0 */
 	uint64_t procs[PGT_LOCK_BLOCKERS];	/* PGPROC addresses, with bit 0 for those ahead in the queue */
 	uint32_t entry_head[2];	/* st_changecount, st_procpid */
 	uint32_t entry_again, unused2;
