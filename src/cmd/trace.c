@@ -61,6 +61,7 @@ struct tracer {
 	size_t ring_count;
 	struct activity *activity;
 	struct pending *pending;	/* NULL: samples come in order */
+	bool said_watch;	/* from when on waits are seen, and how */
 	bool seen_end;		/* the records' own PGT_END */
 	uint64_t cut_ns;	/* the probes came off: nothing younger is shown; 0: not yet */
 	uint64_t last_wait_start_ns;	/* of the waits shown */
@@ -73,6 +74,22 @@ struct tracer {
 
 /* --- the stream ------------------------------------------------------------ */
 
+/* From here on waits are seen, and how. */
+static void say_watch(struct tracer *t)
+{
+	struct strbuf body = STRBUF_INIT, text = STRBUF_INIT;
+	struct pgt_watch watch = { 0 };
+
+	t->said_watch = true;
+	attachment_describe(&t->at, &text);
+	watch.length = (uint32_t)text.length;
+	strbuf_add(&body, &watch, sizeof(watch));
+	strbuf_add(&body, text.text, text.length);
+	output_own(&t->out, PGT_WATCH, (uint32_t)t->at.target.own_pid, t->at.attached_ns, body.text, body.length);
+	strbuf_release(&text);
+	strbuf_release(&body);
+}
+
 static void pass_on(const struct event *ev, void *arg)
 {
 	struct tracer *t = arg;
@@ -80,6 +97,8 @@ static void pass_on(const struct event *ev, void *arg)
 	/* What comes behind the session's end, or when nobody looked for waits any more, would only mislead. */
 	if (t->seen_end || (t->cut_ns && ev->head.time_ns > t->cut_ns))
 		return;
+	if (!t->said_watch && ev->head.time_ns >= t->at.attached_ns)
+		say_watch(t);
 	if (ev->head.kind == PGT_END)
 		t->seen_end = true;
 	if (ev->head.kind == PGT_WAIT)
@@ -186,34 +205,12 @@ static void make_session(const struct tracer *t, struct pgt_session *session)
 	session_from_title(target->title, session);
 }
 
-/* From here on waits are seen, and how. */
-static void say_watch(struct tracer *t)
-{
-	struct strbuf body = STRBUF_INIT, text = STRBUF_INIT;
-	struct pgt_watch watch = { 0 };
-
-	attachment_describe(&t->at, &text);
-	watch.length = (uint32_t)text.length;
-	strbuf_add(&body, &watch, sizeof(watch));
-	strbuf_add(&body, text.text, text.length);
-	output_own(&t->out, PGT_WATCH, (uint32_t)t->at.target.own_pid, t->at.attached_ns, body.text, body.length);
-	strbuf_release(&text);
-	strbuf_release(&body);
-}
-
-/* A trace that is joined tells of its session itself, and has a past: that is shown first. */
+/* A trace that is joined tells of its session itself, and has a past, which is shown first (pass_on). */
 static void say_beginning(struct tracer *t, const struct pgt_session *session)
 {
-	if (t->ext.control && !t->ext.ours) {
-		t->cut_ns = t->at.attached_ns;
-		if (extension_poll(&t->ext))
-			merge_add(t->merge, t->ext.records);
-		round_of_events(t);
-		t->cut_ns = 0;
-	} else {
-		output_own(&t->out, PGT_SESSION, (uint32_t)t->at.target.own_pid, t->at.attached_ns, session,
-			   sizeof(*session));
-	}
+	if (t->ext.control && !t->ext.ours)
+		return;
+	output_own(&t->out, PGT_SESSION, (uint32_t)t->at.target.own_pid, t->at.attached_ns, session, sizeof(*session));
 	say_watch(t);
 }
 
@@ -413,6 +410,8 @@ static void finish_stream(struct tracer *t, enum ending ending)
 		say_lost(t, last.lost, t->cut_ns);
 	for (i = 0; i < LAST_ROUNDS; i++)
 		round_of_events(t);
+	if (!t->said_watch)
+		say_watch(t);
 	if (!t->seen_end)
 		say_open_wait(t, &last, t->cut_ns);
 	say_self_check(t, &last, t->cut_ns);
