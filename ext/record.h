@@ -334,6 +334,7 @@ struct pgt_file {
 
 #define PGT_LOCK_BLOCKERS 4
 #define PGT_LOCK_UNKNOWN UINT32_MAX	/* blockers could not be read */
+#define PGT_LOCK_AT_LEAST 0x80000000u	/* with the number: not all were looked at */
 
 /* LOCKTAG and LOCKMODE of storage/lock.h. */
 struct pgt_lock {
@@ -342,7 +343,7 @@ struct pgt_lock {
 	uint8_t type;		/* enum LockTagType */
 	uint8_t method;
 	uint32_t mode;
-	uint32_t blockers;	/* when the wait began, in all; or PGT_LOCK_UNKNOWN */
+	uint32_t blockers;	/* when the wait began, in all; PGT_LOCK_* */
 	uint32_t pids[PGT_LOCK_BLOCKERS];	/* the first of them, in the server's pid namespace; 0: a prepared transaction */
 };
 

@@ -15,7 +15,7 @@
  *	for each PGPROC in the lock's queue, up to w->me:	// who waits ahead
  *		if (wanted & 1 << waitLockMode && its leader != my_leader)
  *			note(proc | 1);
- *	st->object.blockers = found;
+ *	st->object.blockers = found, "at least" where a list was too long to walk;
  *	for each noted proc:
  *		st->object.pids[i] = proc->pid;
  *		s = { BLOCKER, pid, now, proc->pid, ... };
@@ -130,6 +130,7 @@ static void emit_who(struct assembler *a, int out)
 	asm_emit(a, LOAD(BPF_W, R1, R1, WORK(conflicts)));
 	asm_emit(a, STORE(BPF_W, R8, WORK(wanted), R1));
 	asm_emit(a, STORE_IMM(BPF_DW, R8, WORK(found), 0));
+	asm_emit(a, STORE_IMM(BPF_DW, R8, WORK(more), 0));
 	asm_emit(a, LOAD(BPF_DW, R3, R8, WORK(my_proc_addr)));
 	emit_read(a, WORK(me), sizeof(uint64_t), 0, out);
 	emit_leader(a, WORK(my_leader), WORK(me), out);
@@ -168,12 +169,13 @@ static void emit_next(struct assembler *a, int list, int end)
 	asm_jump(a, JUMP_REG(BPF_JEQ, R1, R2), end);
 }
 
-/* A list that is longer than we walk: it cannot be told who is behind, nor whether it has an end. */
-static void emit_again(struct assembler *a, int again, int out)
+/* A list that is longer than we walk: it cannot be told who is behind. */
+static void emit_again(struct assembler *a, int again)
 {
 	asm_emit(a, ALU_IMM(BPF_ADD, R9, 1));
 	asm_jump(a, JUMP_IMM(BPF_JLT, R9, WALK_MOST), again);
-	asm_jump(a, JUMP(), out);
+	asm_emit(a, MOV32_IMM(R1, PGT_LOCK_AT_LEAST));
+	asm_emit(a, STORE(BPF_DW, R8, WORK(more), R1));
 }
 
 static void emit_holders(struct assembler *a, int out)
@@ -196,7 +198,7 @@ static void emit_holders(struct assembler *a, int out)
 	emit_note(a);
 	asm_place(a, skip);
 	emit_move(a, BPF_DW, R8, WORK(next), WORK(holder.next));
-	emit_again(a, again, out);
+	emit_again(a, again);
 	asm_place(a, end);
 }
 
@@ -228,7 +230,7 @@ static void emit_queue(struct assembler *a, int out)
 	emit_note(a);
 	asm_place(a, skip);
 	emit_move(a, BPF_DW, R8, WORK(next), WORK(links[1]));
-	emit_again(a, again, out);
+	emit_again(a, again);
 	asm_place(a, end);
 }
 
@@ -341,7 +343,10 @@ void build_lock(struct assembler *a)
 	emit_who(a, out);
 	emit_holders(a, out);
 	emit_queue(a, out);
-	emit_move(a, BPF_W, R7, STATE(object.lock.blockers), WORK(found));
+	asm_emit(a, LOAD(BPF_DW, R1, R8, WORK(found)));
+	asm_emit(a, LOAD(BPF_DW, R2, R8, WORK(more)));
+	asm_emit(a, ALU_REG(BPF_OR, R1, R2));
+	asm_emit(a, STORE(BPF_W, R7, STATE(object.lock.blockers), R1));
 	asm_emit(a, MOV_IMM(R9, 0));
 	asm_place(a, again);
 	asm_emit(a, LOAD(BPF_DW, R1, R8, WORK(found)));

@@ -8,6 +8,7 @@
 #ifndef KERNEL_PROGRAMS_H
 #define KERNEL_PROGRAMS_H
 
+#include <linux/bpf.h>
 #include <stddef.h>
 
 struct assembler;
@@ -28,6 +29,11 @@ enum program_id {
 	PROGRAM_FILE_WHOLE,	/* the fork as such */
 	/* At ProcSleep(lock): notes lock and mode, and makes a sample of each process in the way. */
 	PROGRAM_LOCK,
+	/* At a write to wait_event_info: what PROGRAM_WAIT does. */
+	PROGRAM_WATCH,
+	/* At the beginning and the end of each system call: waits as the kernel can see them. */
+	PROGRAM_SYS_ENTER,
+	PROGRAM_SYS_EXIT,
 	PROGRAM_COUNT
 };
 
@@ -43,6 +49,11 @@ enum map_slot {
 struct program {
 	const char *name;	/* at most 15 characters, as the kernel shows it */
 	void (*build)(struct assembler *a);
+	/*
+	 * Of uprobes, KPROBE: loaded with the set.  Others are of a wait source, which loads what
+	 * it needs, as this type or another that gives the same helpers.
+	 */
+	enum bpf_prog_type type;
 };
 
 extern const struct program programs[PROGRAM_COUNT];

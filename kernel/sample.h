@@ -28,6 +28,10 @@ struct sample {
 	uint64_t time_ns;	/* when it was made; of LOST, when it was seen */
 };
 
+/*
+ * From the system call source a sample may come late, behind younger ones in its ring and in
+ * others: no earlier than its wait's end, and as late as its task's next system call (see end_ns).
+ */
 struct sample_wait {
 	struct sample head;	/* time_ns: the wait's end */
 	uint64_t start_ns;	/* 0: it was under way when the probes came */
@@ -86,6 +90,11 @@ struct task_state {
 	 */
 	uint32_t lost;
 	/*
+	 * System call source only.  Not 0: the wait under way has left the kernel at this time, and
+	 * the task's next system call will tell whether it is over.  Its sample has yet to come.
+	 */
+	uint64_t end_ns;
+	/*
 	 * What the session has turned to last.  It is the object of a wait whose event is object_base + n
 	 * and n is a bit of object_events: no other wait can be meant by it.
 	 */
@@ -128,6 +137,7 @@ struct lock_work {
 	uint32_t number, my_number;
 	uint32_t wanted;	/* the modes that are in the way */
 	uint64_t found;
+	uint64_t more;		/* PGT_LOCK_AT_LEAST, or 0 */
 	uint64_t procs[PGT_LOCK_BLOCKERS];	/* PGPROC addresses, with bit 0 for those ahead in the queue */
 	uint32_t entry_head[2];	/* st_changecount, st_procpid */
 	uint32_t entry_again, unused2;
@@ -135,11 +145,17 @@ struct lock_work {
 	char sample_text[SAMPLE_BLOCKER_TEXT_MAX];
 };
 
+/*
+ * System calls of one event with a longer pause between them are two waits.  So a wait that left
+ * the kernel longer ago than this is over, whatever comes.
+ */
+#define SAMPLE_PAUSE_NS 25000000
+
 _Static_assert(sizeof(struct sample) == 16, "sample");
 _Static_assert(sizeof(struct sample_wait) == 32, "wait");
 _Static_assert(sizeof(struct sample_activity) == 24, "activity");
 _Static_assert(sizeof(struct sample_wait_object) == 80, "wait with its object");
 _Static_assert(sizeof(struct sample_blocker) == 48, "blocker");
-_Static_assert(sizeof(struct task_state) == 96, "state");
+_Static_assert(sizeof(struct task_state) == 104, "state");
 
 #endif

@@ -43,13 +43,10 @@
 
 #define STATE(field) ((int16_t)offsetof(struct task_state, field))
 
-/* The stack: the sample, then the word read, then pid. */
 #define STACK_EVENT (-8)
-#define STACK_SAMPLE (-8 - (int)sizeof(struct sample_wait_object))
 #define SAMPLE(field) ((int16_t)(STACK_SAMPLE + (int)offsetof(struct sample_wait_object, field)))
 
-/* r8 = *(u32 *)st->wait_event_addr */
-static void emit_read_event(struct assembler *a, int fault)
+void emit_read_event(struct assembler *a, int fault)
 {
 	asm_emit(a, MOV_REG(R1, R10));
 	asm_emit(a, ALU_IMM(BPF_ADD, R1, STACK_EVENT));			/* &event */
@@ -100,12 +97,8 @@ static void emit_object(struct assembler *a)
 	asm_place(a, none);
 }
 
-/* The wait that ends: st->event in r9, now in r0.  Leaves now in r9. */
-static void emit_sample(struct assembler *a, int begin)
+void emit_wait_sample(struct assembler *a)
 {
-	asm_emit(a, MOV_REG(R1, R9));
-	asm_emit(a, MOV_REG(R9, R0));					/* now */
-	asm_jump(a, JUMP_IMM(BPF_JEQ, R1, 0), begin);			/* none under way */
 	asm_emit(a, STORE(BPF_W, R10, SAMPLE(wait.event), R1));
 	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(wait.unused), 0));
 	asm_emit(a, STORE_IMM(BPF_W, R10, SAMPLE(wait.head.kind), SAMPLE_WAIT));
@@ -118,6 +111,15 @@ static void emit_sample(struct assembler *a, int begin)
 	asm_emit(a, MOV_REG(R4, R10));
 	asm_emit(a, ALU_IMM(BPF_ADD, R4, STACK_SAMPLE));		/* &sample */
 	emit_output(a);
+}
+
+/* The wait that ends: st->event in r9, now in r0.  Leaves now in r9. */
+static void emit_sample(struct assembler *a, int begin)
+{
+	asm_emit(a, MOV_REG(R1, R9));
+	asm_emit(a, MOV_REG(R9, R0));					/* now */
+	asm_jump(a, JUMP_IMM(BPF_JEQ, R1, 0), begin);			/* none under way */
+	emit_wait_sample(a);
 }
 
 static void build(struct assembler *a, bool merged)

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "kernel/sample.h"
 #include "merge/activity.h"
 #include "merge/merge.h"
+#include "merge/pending.h"
+#include "merge/timeq.h"
 #include "merge/sources.h"
 
 #define MOST 64
@@ -19,6 +22,8 @@ struct array_source {
 	size_t count, at;
 	uint64_t watermark;
 	uint32_t name;
+	uint32_t pid;
+	uint16_t kind;
 	struct event event;
 };
 
@@ -29,6 +34,7 @@ static const struct event *array_peek(struct source *source)
 	if (as->at == as->count)
 		return NULL;
 	as->event.head = (struct pgt_record){ .time_ns = as->times[as->at], .cursor = as->name,
+					      .kind = as->kind, .pid = as->pid,
 					      .depth = (uint16_t)as->at };
 	return &as->event;
 }
@@ -264,10 +270,191 @@ START_TEST(reports_become_statements)
 }
 END_TEST
 
+/* --- late samples ------------------------------------------------------------ */
+
+START_TEST(timeq_gives_back_in_order)
+{
+	static const size_t lengths[] = { 0, 8, 192, 193, 5000 };
+	static char body[5000];
+	struct timeq *q = timeq_new();
+	uint64_t last = 0;
+	uint32_t last_cursor = 0;
+	unsigned i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 400; i++) {
+			struct event ev = { .head = { .time_ns = i * 7919 % 97, .cursor = i }, .body = body,
+					    .body_length = lengths[i % 5] };
+
+			memset(body, (int)i, sizeof(body));
+			timeq_add(q, &ev);
+		}
+		for (last = 0; timeq_count(q); timeq_drop(q)) {
+			const struct event *ev = timeq_first(q);
+
+			ck_assert(ev->head.time_ns > last || (ev->head.time_ns == last &&
+							      (ev->head.cursor > last_cursor || !ev->head.cursor)));
+			ck_assert_uint_eq(ev->body_length, lengths[ev->head.cursor % 5]);
+			if (ev->body_length)
+				ck_assert_int_eq(((const char *)ev->body)[ev->body_length - 1],
+						 (char)ev->head.cursor);
+			last = ev->head.time_ns;
+			last_cursor = ev->head.cursor;
+		}
+		ck_assert_ptr_null(timeq_first(q));
+	}
+	timeq_free(q);
+}
+END_TEST
+
+static struct task_state task;
+
+static bool read_task(void *arg, uint32_t pid, struct task_state *out)
+{
+	(void)arg;
+	*out = task;
+	return pid == 42;
+}
+
+/* One task and one ring that it writes to. */
+static struct pending *pending_with_ring(struct merge *merge, struct array_source *ring)
+{
+	struct pending *pending = pending_new(read_task, NULL);
+
+	memset(&task, 0, sizeof(task));
+	array_init(ring, 1, UINT64_MAX);
+	pending_add(pending, 42, 7, 5);
+	merge_add(merge, pending_source(pending));
+	merge_add(merge, pending_ordered(pending, &ring->source));
+	return pending;
+}
+
+static void expect_times(struct merge *merge, const char *expected)
+{
+	char got[256] = "";
+	const struct event *ev;
+
+	while ((ev = merge_next(merge)))
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%llu ",
+			 (unsigned long long)ev->head.time_ns);
+	ck_assert_str_eq(got, expected);
+	ck_assert_uint_eq(merge_late(merge), 0);
+}
+
+START_TEST(a_late_sample_leaves_in_its_place)
+{
+	struct merge *merge = merge_new();
+	struct array_source ring;
+	struct pending *pending = pending_with_ring(merge, &ring);
+	uint64_t now = clock_mono_ns();
+
+	ring.times[ring.count++] = 10;
+	ring.times[ring.count++] = now;
+	task = (struct task_state){ .event = 3, .start_ns = 15, .end_ns = now - 1000 };
+	expect_times(merge, "10 ");		/* what is younger than the pending wait stays */
+	task.event = 0;
+	task.end_ns = 0;
+	ring.times[ring.count++] = now - 1000;	/* its sample, behind the younger one */
+	ck_assert_uint_eq(merge_next(merge)->head.time_ns, now - 1000);
+	ck_assert_uint_eq(merge_next(merge)->head.time_ns, now);
+	ck_assert_ptr_null(merge_next(merge));
+	ck_assert_uint_eq(merge_late(merge), 0);
+	pending_free(pending);
+	merge_free(merge);
+}
+END_TEST
+
+START_TEST(a_wait_that_is_final_is_taken_once)
+{
+	struct merge *merge = merge_new();
+	struct array_source ring;
+	struct pending *pending = pending_with_ring(merge, &ring);
+	const struct event *ev;
+
+	ring.times[ring.count++] = 500;
+	task = (struct task_state){ .event = 3, .start_ns = _i ? 15 : 0, .end_ns = 400 };
+	expect_times(merge, "");		/* it has to be seen twice */
+	ev = merge_next(merge);
+	ck_assert_uint_eq(ev->head.time_ns, 400);
+	ck_assert_uint_eq(ev->head.kind, PGT_WAIT);
+	ck_assert_uint_eq(ev->head.pid, 7);
+	ck_assert_uint_eq(((const struct pgt_wait *)ev->body)->start_ns, _i ? 15 : 5);
+	ck_assert_uint_eq(((const struct pgt_wait *)ev->body)->flags, _i ? 0 : PGT_WAIT_NO_START);
+	expect_times(merge, "500 ");
+	expect_times(merge, "");
+	pending_close(pending, 42, &task);	/* already taken */
+	expect_times(merge, "");
+	pending_free(pending);
+	merge_free(merge);
+}
+END_TEST
+
+START_TEST(a_wait_that_is_taken_keeps_its_object)
+{
+	struct merge *merge = merge_new();
+	struct array_source ring;
+	struct pending *pending = pending_with_ring(merge, &ring);
+	const struct event *ev;
+
+	task = (struct task_state){ .event = 0x03000002, .start_ns = 15, .end_ns = 400, .object_base = 0x03000000,
+				    .object_events = _i ? 4 : 2, .object.kind = PGT_OBJECT_LOCK };
+	expect_times(merge, "");
+	ev = merge_next(merge);
+	ck_assert_ptr_null(event_check(ev));
+	ck_assert_uint_eq(ev->body_length, _i ? sizeof(struct pgt_wait) : PGT_WAIT_SHORT);
+	if (_i)
+		ck_assert_uint_eq(((const struct pgt_wait *)ev->body)->object.kind, PGT_OBJECT_LOCK);
+	pending_free(pending);
+	merge_free(merge);
+}
+END_TEST
+
+START_TEST(what_is_pending_at_the_end_is_over)
+{
+	struct merge *merge = merge_new();
+	struct array_source ring;
+	struct pending *pending = pending_with_ring(merge, &ring);
+
+	ring.times[ring.count++] = 300;
+	ring.times[ring.count++] = 500;
+	task = (struct task_state){ .event = 3, .start_ns = 15, .end_ns = 400 };
+	expect_times(merge, "300 ");
+	pending_close(pending, 42, &task);
+	expect_times(merge, "400 500 ");
+	expect_times(merge, "");
+	pending_free(pending);
+	merge_free(merge);
+}
+END_TEST
+
+/* The sample of a wait that was taken from the state comes after all. */
+START_TEST(a_sample_of_a_taken_wait_is_dropped)
+{
+	struct merge *merge = merge_new();
+	struct array_source ring;
+	struct pending *pending = pending_with_ring(merge, &ring);
+
+	ring.kind = PGT_WAIT;
+	ring.pid = 7;
+	task = (struct task_state){ .event = 3, .start_ns = 15, .end_ns = 400 };
+	expect_times(merge, "");
+	if (_i)
+		pending_close(pending, 42, &task);
+	expect_times(merge, "400 ");
+	ring.times[ring.count++] = 400;
+	ring.times[ring.count++] = 600;
+	memset(&task, 0, sizeof(task));
+	expect_times(merge, "600 ");
+	pending_free(pending);
+	merge_free(merge);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("merge");
 	TCase *order = tcase_create("order"), *statements = tcase_create("activity");
+	TCase *late = tcase_create("late");
 	SRunner *runner;
 	int failed;
 
@@ -278,6 +465,13 @@ int main(void)
 	tcase_add_test(order, a_removed_source_is_forgotten);
 	tcase_add_loop_test(order, many_sources_are_sorted, 0, 8);
 	tcase_add_loop_test(statements, reports_become_statements, 0, 2);
+	tcase_add_test(late, timeq_gives_back_in_order);
+	tcase_add_test(late, a_late_sample_leaves_in_its_place);
+	tcase_add_loop_test(late, a_wait_that_is_final_is_taken_once, 0, 2);
+	tcase_add_loop_test(late, a_wait_that_is_taken_keeps_its_object, 0, 2);
+	tcase_add_test(late, what_is_pending_at_the_end_is_over);
+	tcase_add_loop_test(late, a_sample_of_a_taken_wait_is_dropped, 0, 2);
+	suite_add_tcase(suite, late);
 	suite_add_tcase(suite, order);
 	suite_add_tcase(suite, statements);
 	runner = srunner_create(suite);

@@ -54,7 +54,7 @@ static const struct {
 	{ FILE_OF(4294967295u, 4294967295u, 4294967295u, 2147483647, 99, 4294967295u, 4294967295u), NULL, 180001,
 	  "fork=? block=4294967295 blocks=4294967295 "
 	  "file=pg_tblspc/4294967295/PG_18_202506291/4294967295/t2147483647_4294967295_?" },
-	{ LOCK_OF(5, 16390, 0, 0, 0, 1, 8, 0), NULL, 150020,
+	{ LOCK_OF(5, 16390, 0, 0, 0, 1, 8, 0, { 0 }), NULL, 150020,
 	  "mode=AccessExclusiveLock database=5 relation=16390 blockers=none" },
 	{ LOCK_OF(5, 16390, 0, 0, 0, 1, 1, 1, { 9 }), "public.t", 150020,
 	  "mode=AccessShareLock rel=public.t blockers=9" },
@@ -66,18 +66,21 @@ static const struct {
 	  "mode=ExclusiveLock rel=public.t page=12 tuple=34 blockers=9,8,7,6" },
 	{ LOCK_OF(811, 0, 0, 0, 5, 1, 5, 9, { 9, 8, 7, 6 }), NULL, 150020,
 	  "mode=ShareLock xid=811 blockers=9,8,7,6,+5" },
-	{ LOCK_OF(3, 77, 0, 0, 6, 1, 5, PGT_LOCK_UNKNOWN), NULL, 150020,
+	{ LOCK_OF(811, 0, 0, 0, 5, 1, 5, PGT_LOCK_AT_LEAST | 64, { 9, 8, 7, 6 }), NULL, 150020,
+	  "mode=ShareLock xid=811 blockers=9,8,7,6,+60.." },
+	{ LOCK_OF(811, 0, 0, 0, 5, 1, 5, PGT_LOCK_AT_LEAST, { 0 }), NULL, 150020, "mode=ShareLock xid=811 blockers=?" },
+	{ LOCK_OF(3, 77, 0, 0, 6, 1, 5, PGT_LOCK_UNKNOWN, { 0 }), NULL, 150020,
 	  "mode=ShareLock backend=3 lxid=77 blockers=?" },
 	{ LOCK_OF(811, 2, 0, 0, 7, 1, 5, 1, { 0 }), NULL, 150020, "mode=ShareLock xid=811 token=2 blockers=0" },
-	{ LOCK_OF(5, 1259, 3, 4, 8, 1, 2, 0), NULL, 150020,
+	{ LOCK_OF(5, 1259, 3, 4, 8, 1, 2, 0, { 0 }), NULL, 150020,
 	  "mode=RowShareLock database=5 class=1259 object=3 subobject=4 blockers=none" },
 	{ LOCK_OF(5, 7, 8, 2, 10, 2, 7, 1, { 9 }), NULL, 150020,
 	  "mode=ExclusiveLock database=5 key1=7 key2=8 keys=2 blockers=9" },
 	{ LOCK_OF(5, 16400, 812, 0, 11, 1, 7, 1, { 9 }), NULL, 160000,
 	  "mode=ExclusiveLock database=5 subscription=16400 xid=812 object=0 blockers=9" },
-	{ LOCK_OF(1, 2, 3, 4, 255, 1, 255, 4294967294u, { 4294967295u, 4294967295u, 4294967295u, 4294967295u }), NULL,
+	{ LOCK_OF(1, 2, 3, 4, 255, 1, 255, 2147483647u, { 4294967295u, 4294967295u, 4294967295u, 4294967295u }), NULL,
 	  150020, "mode=? locktype=255 field1=1 field2=2 field3=3 field4=4 "
-	  "blockers=4294967295,4294967295,4294967295,4294967295,+4294967290" },
+	  "blockers=4294967295,4294967295,4294967295,4294967295,+2147483643" },
 	{ { .kind = 99 }, NULL, 150020, "" },
 };
 
@@ -107,14 +110,14 @@ END_TEST
 static const char *name_of(const struct relations *relations, uint32_t kind, uint32_t number)
 {
 	const struct pgt_object file = FILE_OF(1663, 5, number, -1, 0, 0, 1);
-	const struct pgt_object lock = LOCK_OF(5, number, 0, 0, 0, 1, 8, 0);
+	const struct pgt_object lock = LOCK_OF(5, number, 0, 0, 0, 1, 8, 0, { 0 });
 
 	return relations_find(relations, kind == PGT_OBJECT_FILE ? &file : &lock);
 }
 
 START_TEST(names_are_found_by_file_and_by_oid)
 {
-	const struct pgt_object advisory = LOCK_OF(5, 16390, 0, 0, 10, 2, 7, 0);
+	const struct pgt_object advisory = LOCK_OF(5, 16390, 0, 0, 10, 2, 7, 0, { 0 });
 	const struct pgt_object elsewhere = FILE_OF(1663, 6, 16397, -1, 0, 0, 1);
 	struct relations relations = { 0 };
 	struct made made;

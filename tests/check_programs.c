@@ -21,8 +21,12 @@ START_TEST(all_load)
 	int i;
 
 	ck_assert_int_eq(load_programs(&loaded), 0);
-	for (i = 0; i < PROGRAM_COUNT; i++)
+	for (i = 0; i < PROGRAM_COUNT; i++) {
+		if (programs[i].type != BPF_PROG_TYPE_KPROBE)
+			ck_assert_int_eq(load_as(&loaded, (enum program_id)i, programs[i].type), 0);
 		ck_assert_int_ge(loaded.programs[i], 0);
+	}
+	ck_assert_int_eq(load_as(&loaded, PROGRAM_SYS_EXIT, BPF_PROG_TYPE_TRACEPOINT), 0);
 	unload_programs(&loaded);
 	ck_assert_int_eq(loaded.programs[0], -1);
 	ck_assert_int_eq(loaded.maps[0], -1);
@@ -80,7 +84,7 @@ START_TEST(a_refusal_is_told_in_one_line)
 	ck_assert_int_eq(asm_finish(&a), 0);
 	ck_assert_int_eq(asm_bind_maps(&a, loaded.maps, MAP_COUNT), 0);
 	live_catch_log();
-	ck_assert_int_eq(load_program("pgt_refused", a.insns, a.count), -1);
+	ck_assert_int_eq(load_program(BPF_PROG_TYPE_KPROBE, "pgt_refused", a.insns, a.count), -1);
 	ck_assert_int_eq(live_lines, 1);
 	ck_assert_msg(strstr(live_line, refused[_i].says) != NULL, "%s", live_line);
 	ck_assert_ptr_null(strchr(live_line, '\n'));

@@ -9,6 +9,7 @@
  *	wait KIND EVENT COUNT US	COUNT waits of at least US us each: "waits COUNT ns NS",
  *					NS in all
  *	merged EVENT COUNT		COUNT waits without a pause, each ended by the next one's start
+ *	pending EVENT US		says "pending", then waits once, then computes for a second
  *	activity STATE TEXT		calls report_activity(STATE, TEXT); no TEXT: NULL
  *	long LENGTH			report_activity(3, LENGTH times 'x')
  *	switch COUNT			COUNT context switches: "ns NS"
@@ -153,6 +154,19 @@ static void do_merged(uint32_t event, unsigned count)
 	printf("waits %u ns %" PRIu64 "\n", count, now_ns() - begin);
 }
 
+/* The answer goes first: it is a system call, and there is to be none after the wait. */
+static void do_pending(uint32_t event, unsigned us)
+{
+	uint64_t until;
+
+	start_emulated(event);
+	usleep(us);
+	end_emulated();
+	until = now_ns() + 1000000000;
+	while (now_ns() < until)
+		;
+}
+
 static void do_long(unsigned length)
 {
 	char *text = calloc(1, length + 1);
@@ -187,6 +201,9 @@ static void obey(char *line)
 		do_waits(find_kind(kind), event, count, us);
 	} else if (sscanf(line, "merged %u %u", &event, &count) == 2) {
 		do_merged(event, count);
+	} else if (sscanf(line, "pending %u %u", &event, &us) == 2) {
+		printf("pending\n");
+		do_pending(event, us);
 	} else if (sscanf(line, "activity %d%n", &state, &used) == 1) {
 		report_activity(state, line[used] ? line + used + 1 : NULL);
 		printf("activity\n");

@@ -29,20 +29,18 @@ static bool is_same_place(const struct probe *a, const struct probe *b)
 }
 
 /* Several sites may share one probe. */
-static void drop_doubles(struct attachment *at)
+static size_t drop_doubles(struct probe *probes, size_t count)
 {
 	size_t i, kept = 0;
 
-	qsort(at->probes, at->probe_count, sizeof(*at->probes), by_offset);
-	for (i = 0; i < at->probe_count; i++) {
-		if (i + 1 < at->probe_count && is_same_place(&at->probes[i], &at->probes[i + 1]))
-			continue;
-		at->probes[kept++] = at->probes[i];
-	}
-	at->probe_count = kept;
+	qsort(probes, count, sizeof(*probes), by_offset);
+	for (i = 0; i < count; i++)
+		if (i + 1 == count || !is_same_place(&probes[i], &probes[i + 1]))
+			probes[kept++] = probes[i];
+	return kept;
 }
 
-static struct probe probe_for(const struct attachment *at, const struct site *site, bool at_store)
+static struct probe probe_for(const struct image *image, const struct site *site, bool at_store)
 {
 	struct probe probe = {
 		.offset = site->probe_offset,
@@ -50,9 +48,19 @@ static struct probe probe_for(const struct attachment *at, const struct site *si
 		.program = site->role == SITE_MERGED ? PROGRAM_WAIT_MERGED : PROGRAM_WAIT,
 	};
 
-	if (at_store && image_file_offset(at->image, site->store_vaddr, &probe.offset))
+	if (at_store && image_file_offset(image, site->store_vaddr, &probe.offset))
 		probe.is_return = false;
 	return probe;
+}
+
+size_t probes_of_sites(const struct site_list *sites, const struct image *image, bool at_stores,
+		       struct probe *out)
+{
+	size_t i;
+
+	for (i = 0; i < sites->count; i++)
+		out[i] = probe_for(image, &sites->sites[i], at_stores);
+	return drop_doubles(out, sites->count);
 }
 
 static void plan_waits(struct attachment *at, bool at_stores)
@@ -60,14 +68,34 @@ static void plan_waits(struct attachment *at, bool at_stores)
 	size_t i;
 
 	at->probes = xcalloc(at->sites.count + 1 + OBJECT_PROBES_MAX, sizeof(*at->probes));
+	if (!at->source->uses_sites)
+		return;
+	at->probe_count = probes_of_sites(&at->sites, at->image, at_stores, at->probes);
 	for (i = 0; i < at->sites.count; i++) {
-		const struct site *site = &at->sites.sites[i];
-
-		at->probes[at->probe_count++] = probe_for(at, site, at_stores);
-		at->stepped += site->cost == SITE_STEPPED;
-		at->returns += site->cost == SITE_RETURN;
+		at->stepped += at->sites.sites[i].cost == SITE_STEPPED;
+		at->returns += at->sites.sites[i].cost == SITE_RETURN;
 	}
-	drop_doubles(at);
+}
+
+/*
+ * Uprobes at every site see every wait, at a tenth of a watchpoint's cost (tests/live/sources.py,
+ * bench.py); where there is a reference that could not be followed, or no site, only the
+ * watchpoint does.  System calls are cheaper still, but never show every wait.
+ */
+static const struct wait_source *choose_source(const struct attachment *at)
+{
+	const struct wait_source *uprobe = &wait_sources[SOURCE_UPROBE];
+	const struct wait_source *watchpoint = &wait_sources[SOURCE_WATCHPOINT];
+	char detail[256];
+
+	if (at->sites.count && !at->sites.gap_count)
+		return uprobe;
+	if (watchpoint->check(detail, sizeof(detail)) == FEATURE_OK) {
+		log_warn("not every wait site of %s could be found: waits by watchpoint, at some 30 us each "
+			 "(--waits=uprobe is cheaper and may miss some)", at->target.exe_name);
+		return watchpoint;
+	}
+	return at->sites.count ? uprobe : &wait_sources[SOURCE_SYSCALL];
 }
 
 /* Without the extension, statements come from the reports that pg_stat_activity shows too. */
@@ -118,8 +146,9 @@ static int put_probes(struct attachment *at, const struct attach_options *option
 	struct task_state state = { .wait_event_addr = at->wait_event_addr, .file_base = at->objects.file_base };
 
 	at->set = probe_set_new();
-	if (!at->set || probe_set_define(at->set, at->target.exe, at->probes, at->probe_count))
+	if (!at->set || probe_set_use(at->set, at->source) || probe_set_define(at->set, at->target.exe, at->probes, at->probe_count))
 		return -1;
+	modules_look(at, &at->module_news);
 	at->rings = ring_set_open(probe_set_output_map(at->set), options->ring_pages);
 	if (!at->rings)
 		return -1;
@@ -134,6 +163,7 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
 	int orphans;
 
 	memset(at, 0, sizeof(*at));
+	strbuf_init(&at->module_news);
 	if (target_open(&at->target, pid))
 		return -1;
 	orphans = probe_sweep_orphans(0);
@@ -142,6 +172,7 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
 	at->image = image_open(at->target.exe);
 	if (!at->image || site_find(at->image, &at->sites) || find_word(at))
 		return -1;
+	at->source = options->source ? options->source : choose_source(at);
 	plan_waits(at, options->at_stores);
 	if (!at->target.control)
 		plan_statements(at);
@@ -168,6 +199,15 @@ int attachment_add_statements(struct attachment *at)
 	return probe_set_attach(at->set, at->target.pid, &(struct task_state){ 0 }, &failed) || failed ? -1 : 0;
 }
 
+int attachment_add_modules(struct attachment *at, struct strbuf *news)
+{
+	size_t failed = 0, defined = modules_look(at, news);
+
+	if (!defined)
+		return 0;
+	return probe_set_attach(at->set, at->target.pid, &(struct task_state){ 0 }, &failed) || failed ? -1 : 0;
+}
+
 uint64_t attachment_detach(struct attachment *at, struct task_state *last)
 {
 	uint64_t cut_ns;
@@ -186,22 +226,35 @@ void attachment_close(struct attachment *at)
 	if (at->set)
 		probe_sweep_orphans(SWEEP_PATIENCE_MS);
 	free(at->probes);
+	strbuf_release(&at->module_news);
+	modules_release(&at->modules);
 	site_list_release(&at->sites);
 	image_free(at->image);
 	target_release(&at->target);
 	memset(at, 0, sizeof(*at));
 }
 
-void attachment_describe(const struct attachment *at, struct strbuf *out)
+static void describe_probes(const struct attachment *at, struct strbuf *out)
 {
-	strbuf_addf(out, "waits: uprobe source, %zu probes for %zu sites",
-		    at->probe_count - at->has_statements - at->objects.probe_count, at->sites.count);
+	strbuf_addf(out, ", %zu probes for %zu sites", at->probe_count - at->has_statements - at->objects.probe_count,
+		    at->sites.count);
 	if (at->stepped || at->returns)
 		strbuf_addf(out, " (%zu single-stepped, %zu at a function's return)", at->stepped, at->returns);
 	if (at->sites.gap_count)
 		strbuf_addf(out, ", %zu references could not be followed", at->sites.gap_count);
+}
+
+void attachment_describe(const struct attachment *at, struct strbuf *out)
+{
+	strbuf_addf(out, "waits: %s source", at->source->name);
+	if (at->source->uses_sites)
+		describe_probes(at, out);
+	if (at->module_news.length)
+		strbuf_addf(out, "; %s", at->module_news.text);
 	if (at->probes_failed)
 		strbuf_addf(out, ", %zu PROBES DID NOT ATTACH", at->probes_failed);
+	if (at->source->misses)
+		strbuf_addf(out, "; not seen: %s", at->source->misses);
 	if (at->has_objects)
 		objects_describe(&at->objects, out);
 	else

@@ -11,12 +11,15 @@
 
 #include "base/strbuf.h"
 #include "cmd/objects.h"
+#include "cmd/modules.h"
 #include "probe/probe.h"
+#include "probe/source.h"
 #include "ring/ring.h"
 #include "site/site.h"
 #include "target/target.h"
 
 struct attach_options {
+	const struct wait_source *source;	/* NULL: the cheapest that sees every wait */
 	bool at_stores;		/* probe the stores themselves: slow, to compare (make bench) */
 	bool objects;		/* note what waits are for */
 	size_t ring_pages;	/* data pages of each CPU's ring, a power of two */
@@ -26,6 +29,7 @@ struct attachment {
 	struct target target;
 	struct image *image;
 	struct site_list sites;
+	const struct wait_source *source;
 	struct probe *probes;
 	size_t probe_count;
 	size_t probes_failed;	/* did not open */
@@ -33,6 +37,8 @@ struct attachment {
 	bool has_statements;	/* pgstat_report_activity is probed */
 	bool has_objects;	/* what waits are for is noted, as objects says */
 	struct objects objects;
+	struct modules modules;
+	struct strbuf module_news;	/* what there is to be said of those that were there at the beginning */
 	struct probe_set *set;
 	struct ring_set *rings;
 	uint64_t wait_event_addr;	/* in the target's memory */
@@ -50,6 +56,14 @@ int attachment_open(struct attachment *at, pid_t pid, const struct attach_option
  * cannot be seen.
  */
 int attachment_add_statements(struct attachment *at);
+/*
+ * Looks whether the process has loaded a module that waits by itself, and probes it.  Adds to news, if there
+ * are any, what a reader of the trace must know.  0, or -1: probes did not open.
+ */
+int attachment_add_modules(struct attachment *at, struct strbuf *news);
+/* The probes for sites of image, in the order of their places, into out (room for sites->count); how many. */
+size_t probes_of_sites(const struct site_list *sites, const struct image *image, bool at_stores,
+		       struct probe *out);
 /*
  * Takes the probes off and reads the last state; the rings stay readable.  Returns the moment (CLOCK_MONOTONIC
  * ns) from which on nothing was seen any more: nothing younger is evidence of anything.

@@ -17,6 +17,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "probe/feature.h"
+#include "probe/source.h"
 #include "site/site.h"
 #include "target/target.h"
 
@@ -65,6 +66,23 @@ static void check_kernel(struct doctor *d)
 		say(d, state == FEATURE_OK ? OK : MISSING, feature->name, detail);
 		if (state != FEATURE_OK)
 			say_mend(feature->lost, feature->mend);
+	}
+}
+
+/* Each by itself: a trace works with any of them. */
+static void check_sources(struct doctor *d)
+{
+	char detail[256], name[32];
+	size_t i;
+
+	for (i = 0; i < SOURCE_COUNT; i++) {
+		const struct wait_source *source = &wait_sources[i];
+		enum feature_state state = source->check(detail, sizeof(detail));
+
+		snprintf(name, sizeof(name), "--waits=%s", source->name);
+		say(d, state == FEATURE_OK ? OK : LESS, name, detail);
+		if (state != FEATURE_OK)
+			say_mend("waits cannot be taken from this source", source->mend);
 	}
 }
 
@@ -193,6 +211,7 @@ static void check_output_directory(struct doctor *d)
 static void examine(struct doctor *d)
 {
 	check_kernel(d);
+	check_sources(d);
 	check_output_directory(d);
 	if (!d->pid) {
 		printf("%-8s%-22s %s\n", "-", "server", "not looked at; name a backend with --pid");

@@ -12,8 +12,9 @@
 #include "cmd/cmd.h"
 #include "config.h"
 #include "ext/record.h"
+#include "probe/source.h"
 
-enum { OPT_LEVEL = 256, OPT_KEEP, OPT_AT_STORES, OPT_NO_OBJECTS };
+enum { OPT_LEVEL = 256, OPT_KEEP, OPT_AT_STORES, OPT_NO_OBJECTS, OPT_WAITS };
 
 static const char help[] =
 	"Usage: pgtrace-perf [trace] -p PID [OPTION]...\n"
@@ -25,6 +26,8 @@ static const char help[] =
 	"  -d, --duration=SECONDS  end after this time (default: at Ctrl-C or the backend's end)\n"
 	"      --level=N           Oracle's bits: 1 calls, 4 binds, 8 waits, 12 both; plan statistics\n"
 	"                          16 of every execution, 32 never, 64 adaptive (default 12)\n"
+	"      --waits=SOURCE      how waits are seen: uprobe, syscall (cheapest; not every wait),\n"
+	"                          watchpoint (dearest), or auto, the cheapest that sees every wait\n"
 	"  -m, --mmap-pages=N      size of each CPU's ring in pages, a power of two (default 256)\n"
 	"      --keep-record       leave the server's own record file when all of it is in BASE.pgt\n"
 	"      --no-objects        do not note what waits are for (blocks, locks, blockers): cheaper\n"
@@ -39,6 +42,7 @@ static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
 	{ "duration", required_argument, NULL, 'd' },
 	{ "level", required_argument, NULL, OPT_LEVEL },
+	{ "waits", required_argument, NULL, OPT_WAITS },
 	{ "mmap-pages", required_argument, NULL, 'm' },
 	{ "keep-record", no_argument, NULL, OPT_KEEP },
 	{ "no-objects", no_argument, NULL, OPT_NO_OBJECTS },
@@ -96,6 +100,14 @@ static int set_level(struct trace_options *options, const char *text)
 	return -1;
 }
 
+static int set_source(struct trace_options *options, const char *text)
+{
+	options->source = wait_source_find(text);
+	if (!options->source && strcmp(text, "auto"))
+		return usage_error("--waits takes uprobe, syscall, watchpoint or auto, not", text);
+	return -1;
+}
+
 static int set_pages(struct trace_options *options, const char *text)
 {
 	long number;
@@ -121,6 +133,8 @@ static int apply(struct trace_options *options, int c, const char *text, const c
 		return set_level(options, text);
 	case 'm':
 		return set_pages(options, text);
+	case OPT_WAITS:
+		return set_source(options, text);
 	case OPT_KEEP:
 		options->keep_record = true;
 		return -1;

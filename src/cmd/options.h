@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct wait_source;
+
 struct trace_options {
 	pid_t pid;
 	const char *output;	/* NULL: the default name; "-": standard output */
@@ -17,6 +19,7 @@ struct trace_options {
 	bool keep_record;	/* leave the record file with the server */
 	bool at_stores;
 	bool no_objects;	/* waits without what they were for */
+	const struct wait_source *source;	/* NULL: auto */
 };
 
 /* Fills *options.  -1: go on; else the exit status to leave with (after --help, or a usage error's line). */

@@ -24,9 +24,11 @@
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "merge/activity.h"
+#include "merge/pending.h"
 #include "merge/sources.h"
 
 #define ROUND_MS 50		/* at least so often are the sources looked at */
+#define MODULES_NS UINT64_C(200000000)
 #define STATUS_NS UINT64_C(1000000000)
 #define LAST_ROUNDS 4		/* to empty the rings: a LOST found in one round leaves in the next */
 
@@ -58,17 +60,35 @@ struct tracer {
 	struct source **rings;
 	size_t ring_count;
 	struct activity *activity;
+	struct pending *pending;	/* NULL: samples come in order */
+	bool said_watch;	/* from when on waits are seen, and how */
 	bool seen_end;		/* the records' own PGT_END */
 	uint64_t cut_ns;	/* the probes came off: nothing younger is shown; 0: not yet */
 	uint64_t last_wait_start_ns;	/* of the waits shown */
 	uint64_t round_ns;	/* when the last round began */
 	uint32_t lost;		/* samples, as the programs had counted by then */
 	bool shows_status;
-	uint64_t began_ns, status_ns;
+	uint64_t began_ns, status_ns, modules_ns;
 	int process_fd;
 };
 
 /* --- the stream ------------------------------------------------------------ */
+
+/* From here on waits are seen, and how. */
+static void say_watch(struct tracer *t)
+{
+	struct strbuf body = STRBUF_INIT, text = STRBUF_INIT;
+	struct pgt_watch watch = { 0 };
+
+	t->said_watch = true;
+	attachment_describe(&t->at, &text);
+	watch.length = (uint32_t)text.length;
+	strbuf_add(&body, &watch, sizeof(watch));
+	strbuf_add(&body, text.text, text.length);
+	output_own(&t->out, PGT_WATCH, (uint32_t)t->at.target.own_pid, t->at.attached_ns, body.text, body.length);
+	strbuf_release(&text);
+	strbuf_release(&body);
+}
 
 static void pass_on(const struct event *ev, void *arg)
 {
@@ -77,6 +97,8 @@ static void pass_on(const struct event *ev, void *arg)
 	/* What comes behind the session's end, or when nobody looked for waits any more, would only mislead. */
 	if (t->seen_end || (t->cut_ns && ev->head.time_ns > t->cut_ns))
 		return;
+	if (!t->said_watch && ev->head.time_ns >= t->at.attached_ns)
+		say_watch(t);
 	if (ev->head.kind == PGT_END)
 		t->seen_end = true;
 	if (ev->head.kind == PGT_WAIT)
@@ -117,18 +139,32 @@ static void round_of_events(struct tracer *t)
 	}
 }
 
+static bool read_state(void *arg, uint32_t pid, struct task_state *out)
+{
+	return probe_set_state(((struct tracer *)arg)->at.set, (pid_t)pid, out);
+}
+
+static void open_pending(struct tracer *t)
+{
+	t->pending = pending_new(read_state, t);
+	pending_add(t->pending, (uint32_t)t->at.target.pid, (uint32_t)t->at.target.own_pid, t->at.attached_ns);
+	merge_add(t->merge, pending_source(t->pending));
+}
+
 static void open_stream(struct tracer *t)
 {
 	size_t i;
 
 	t->merge = merge_new();
 	t->activity = activity_new(t->at.target.major_version, (uint32_t)t->at.target.own_pid);
+	if (t->at.source->is_late)
+		open_pending(t);
 	t->ring_count = ring_set_count(t->at.rings);
 	t->rings = xcalloc(t->ring_count, sizeof(*t->rings));
 	for (i = 0; i < t->ring_count; i++) {
 		t->rings[i] = ring_source_new(ring_set_ring(t->at.rings, i), t->at.target.pid,
 					      t->at.target.own_pid, t->at.attached_ns);
-		merge_add(t->merge, t->rings[i]);
+		merge_add(t->merge, t->pending ? pending_ordered(t->pending, t->rings[i]) : t->rings[i]);
 	}
 }
 
@@ -169,34 +205,12 @@ static void make_session(const struct tracer *t, struct pgt_session *session)
 	session_from_title(target->title, session);
 }
 
-/* From here on waits are seen, and how. */
-static void say_watch(struct tracer *t)
-{
-	struct strbuf body = STRBUF_INIT, text = STRBUF_INIT;
-	struct pgt_watch watch = { 0 };
-
-	attachment_describe(&t->at, &text);
-	watch.length = (uint32_t)text.length;
-	strbuf_add(&body, &watch, sizeof(watch));
-	strbuf_add(&body, text.text, text.length);
-	output_own(&t->out, PGT_WATCH, (uint32_t)t->at.target.own_pid, t->at.attached_ns, body.text, body.length);
-	strbuf_release(&text);
-	strbuf_release(&body);
-}
-
-/* A trace that is joined tells of its session itself, and has a past: that is shown first. */
+/* A trace that is joined tells of its session itself, and has a past, which is shown first (pass_on). */
 static void say_beginning(struct tracer *t, const struct pgt_session *session)
 {
-	if (t->ext.control && !t->ext.ours) {
-		t->cut_ns = t->at.attached_ns;
-		if (extension_poll(&t->ext))
-			merge_add(t->merge, t->ext.records);
-		round_of_events(t);
-		t->cut_ns = 0;
-	} else {
-		output_own(&t->out, PGT_SESSION, (uint32_t)t->at.target.own_pid, t->at.attached_ns, session,
-			   sizeof(*session));
-	}
+	if (t->ext.control && !t->ext.ours)
+		return;
+	output_own(&t->out, PGT_SESSION, (uint32_t)t->at.target.own_pid, t->at.attached_ns, session, sizeof(*session));
 	say_watch(t);
 }
 
@@ -271,6 +285,22 @@ static void look_at_extension(struct tracer *t)
 			    "statements cannot be seen by a probe either: they are missing");
 }
 
+/* Modules that were loaded since: a statement may load one at any time, so look rather often. */
+static void look_for_modules(struct tracer *t, uint64_t now)
+{
+	uint32_t pid = (uint32_t)t->at.target.own_pid;
+	struct strbuf news = STRBUF_INIT;
+
+	if (now - t->modules_ns < MODULES_NS)
+		return;
+	t->modules_ns = now;
+	if (attachment_add_modules(&t->at, &news))
+		output_note(&t->out, pid, t->round_ns, "probes of a module did not open: its waits are missing");
+	if (news.length)
+		output_note(&t->out, pid, t->round_ns, news.text);
+	strbuf_release(&news);
+}
+
 static enum ending loop(struct tracer *t)
 {
 	enum ending ending = GOES_ON;
@@ -279,6 +309,7 @@ static enum ending loop(struct tracer *t)
 		ending = wait_for_more(t);
 		look_at_extension(t);
 		look_for_losses(t);
+		look_for_modules(t, t->round_ns);
 		round_of_events(t);
 		output_flush(&t->out);
 		show_status(t, clock_mono_ns());
@@ -299,8 +330,8 @@ static void say_open_wait(struct tracer *t, const struct task_state *last, uint6
 		wait.flags |= PGT_WAIT_NO_START;
 		wait.start_ns = t->at.attached_ns;
 	}
-	/* None was open; or it ended just then, and has been shown. */
-	if (!last->event || wait.start_ns > now || t->last_wait_start_ns >= wait.start_ns)
+	/* None was open; or it had ended just then, and has been shown. */
+	if (!last->event || last->end_ns || wait.start_ns > now || t->last_wait_start_ns >= wait.start_ns)
 		return;
 	output_own(&t->out, PGT_WAIT, (uint32_t)t->at.target.own_pid, now, &wait, sizeof(wait));
 }
@@ -370,6 +401,8 @@ static void finish_stream(struct tracer *t, enum ending ending)
 	int i;
 
 	t->cut_ns = attachment_detach(&t->at, &last);
+	if (t->pending)
+		pending_close(t->pending, (uint32_t)t->at.target.pid, &last);
 	extension_stop(&t->ext);
 	if (ending == BY_BACKEND && t->ext.records)
 		record_source_close(t->ext.records);
@@ -377,6 +410,8 @@ static void finish_stream(struct tracer *t, enum ending ending)
 		say_lost(t, last.lost, t->cut_ns);
 	for (i = 0; i < LAST_ROUNDS; i++)
 		round_of_events(t);
+	if (!t->said_watch)
+		say_watch(t);
 	if (!t->seen_end)
 		say_open_wait(t, &last, t->cut_ns);
 	say_self_check(t, &last, t->cut_ns);
@@ -415,7 +450,12 @@ static int finish(struct tracer *t, enum ending ending)
 
 static int run(struct tracer *t)
 {
-	struct attach_options how = { t->options.at_stores, !t->options.no_objects, t->options.ring_pages };
+	const struct attach_options how = {
+		.source = t->options.source,
+		.at_stores = t->options.at_stores,
+		.objects = !t->options.no_objects,
+		.ring_pages = t->options.ring_pages,
+	};
 
 	if (attachment_open(&t->at, t->options.pid, &how) ||
 	    extension_open(&t->ext, &t->at.target, t->options.level))
@@ -439,6 +479,7 @@ static void release(struct tracer *t)
 
 	output_close(&t->out);
 	merge_free(t->merge);
+	pending_free(t->pending);
 	for (i = 0; i < t->ring_count; i++)
 		ring_source_free(t->rings[i]);
 	free(t->rings);

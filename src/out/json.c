@@ -333,7 +333,9 @@ static void json_blockers(struct jsonw *w, const struct pgt_object *object)
 
 	if (object->kind != PGT_OBJECT_LOCK || object->lock.blockers == PGT_LOCK_UNKNOWN)
 		return;
-	json_u64(w, "blocker_count", object->lock.blockers);
+	json_u64(w, "blocker_count", object->lock.blockers & ~PGT_LOCK_AT_LEAST);
+	if (object->lock.blockers & PGT_LOCK_AT_LEAST)
+		json_bool(w, "blockers_whole", false);
 	json_open(w, "blocker_pids", '[');
 	for (i = 0; i < known; i++)
 		json_u64(w, NULL, object->lock.pids[i]);

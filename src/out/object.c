@@ -144,15 +144,19 @@ static void add_tag(struct params *p, const struct pgt_lock *lock, bool named)
 
 size_t object_blockers(const struct pgt_object *object)
 {
+	uint32_t count = object->lock.blockers & ~PGT_LOCK_AT_LEAST;
+
 	if (object->kind != PGT_OBJECT_LOCK || object->lock.blockers == PGT_LOCK_UNKNOWN)
 		return 0;
-	return object->lock.blockers < PGT_LOCK_BLOCKERS ? object->lock.blockers : PGT_LOCK_BLOCKERS;
+	return count < PGT_LOCK_BLOCKERS ? count : PGT_LOCK_BLOCKERS;
 }
 
-/* "4711,4712"; "?": not known; behind more than we remember: ",+3". */
+/* "4711,4712"; "?": not known; behind more than we remember: ",+3", or ",+60.." for so many or more. */
 static void add_blockers(struct params *p, const struct pgt_object *object)
 {
 	struct object_param *param = add(p, "blockers");
+	uint32_t count = object->lock.blockers & ~PGT_LOCK_AT_LEAST;
+	bool at_least = object->lock.blockers & PGT_LOCK_AT_LEAST;
 	size_t known = object_blockers(object), used = 0, i;
 
 	if (!known)
@@ -160,9 +164,9 @@ static void add_blockers(struct params *p, const struct pgt_object *object)
 	for (i = 0; i < known; i++)
 		used += (size_t)snprintf(param->room + used, sizeof(param->room) - used, "%s%" PRIu32, i ? "," : "",
 					 object->lock.pids[i]);
-	if (known && object->lock.blockers > known)
-		snprintf(param->room + used, sizeof(param->room) - used, ",+%" PRIu32,
-			 object->lock.blockers - (uint32_t)known);
+	if (known && (count > known || at_least))
+		snprintf(param->room + used, sizeof(param->room) - used, ",+%" PRIu32 "%s", count - (uint32_t)known,
+			 at_least ? ".." : "");
 }
 
 static void add_lock(struct params *p, const struct trace_event *te)

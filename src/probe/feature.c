@@ -149,7 +149,7 @@ static enum feature_state check_bpf(char *detail, size_t size)
 	int fd;
 
 	build_reader(&a);
-	fd = bpf_prog_load("pgt_feature", a.insns, a.count, NULL, 0);
+	fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "pgt_feature", a.insns, a.count, NULL, 0);
 	if (fd < 0)
 		return missing(detail, size, "bpf(BPF_PROG_LOAD)", -fd);
 	close(fd);

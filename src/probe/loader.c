@@ -80,10 +80,11 @@ static const char *verdict(char *log)
 	return last;
 }
 
-static int refused(const char *name, const struct bpf_insn *insns, size_t count, int error)
+static int refused(enum bpf_prog_type type, const char *name, const struct bpf_insn *insns,
+		   size_t count, int error)
 {
 	char *log = xcalloc(1, LOG_SIZE);
-	int again = bpf_prog_load(name, insns, count, log, LOG_SIZE);
+	int again = bpf_prog_load(type, name, insns, count, log, LOG_SIZE);
 
 	if (again >= 0)
 		close(again);
@@ -94,14 +95,15 @@ static int refused(const char *name, const struct bpf_insn *insns, size_t count,
 	return -1;
 }
 
-int load_program(const char *name, const struct bpf_insn *insns, size_t count)
+int load_program(enum bpf_prog_type type, const char *name, const struct bpf_insn *insns,
+		 size_t count)
 {
-	int fd = bpf_prog_load(name, insns, count, NULL, 0);
+	int fd = bpf_prog_load(type, name, insns, count, NULL, 0);
 
-	return fd >= 0 ? fd : refused(name, insns, count, fd);
+	return fd >= 0 ? fd : refused(type, name, insns, count, fd);
 }
 
-static int build_and_load(const struct program *program, const int *maps)
+static int build_and_load(const struct program *program, enum bpf_prog_type type, const int *maps)
 {
 	struct assembler a;
 
@@ -110,7 +112,19 @@ static int build_and_load(const struct program *program, const int *maps)
 	if (asm_finish(&a) < 0 || asm_bind_maps(&a, maps, MAP_COUNT) < 0)
 		return log_error("BPF program %s: %s; this is a defect of pgtrace-perf",
 				 program->name, a.error);
-	return load_program(program->name, a.insns, a.count);
+	return load_program(type, program->name, a.insns, a.count);
+}
+
+int load_as(struct loaded *loaded, enum program_id id, enum bpf_prog_type type)
+{
+	int fd = build_and_load(&programs[id], type, loaded->maps);
+
+	if (fd < 0)
+		return -1;
+	if (loaded->programs[id] >= 0)
+		close(loaded->programs[id]);
+	loaded->programs[id] = fd;
+	return 0;
 }
 
 int load_programs(struct loaded *out)
@@ -121,11 +135,10 @@ int load_programs(struct loaded *out)
 	raise_memlock();
 	if (make_maps(out) < 0)
 		return -1;
-	for (i = 0; i < PROGRAM_COUNT; i++) {
-		out->programs[i] = build_and_load(&programs[i], out->maps);
-		if (out->programs[i] < 0)
+	for (i = 0; i < PROGRAM_COUNT; i++)
+		if (programs[i].type == BPF_PROG_TYPE_KPROBE &&
+		    load_as(out, (enum program_id)i, BPF_PROG_TYPE_KPROBE) < 0)
 			return -1;
-	}
 	return 0;
 }
 

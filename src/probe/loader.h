@@ -17,12 +17,18 @@ struct loaded {
 	int programs[PROGRAM_COUNT];
 };
 
-/* Makes the maps, loads the programs.  0, or -1 after one line; then unload() what there is. */
+/* Makes the maps, loads the programs of uprobes.  0, or -1 after one line; then unload() what there is. */
 int load_programs(struct loaded *out);
 /* Closes all.  A program that is attached lives on until its event is closed. */
 void unload_programs(struct loaded *loaded);
 
+/*
+ * Loads a program of a wait source, as type; the one of another type that was there goes.
+ * 0, or -1 after one line.
+ */
+int load_as(struct loaded *loaded, enum program_id id, enum bpf_prog_type type);
 /* Loads one program whose maps are bound.  A descriptor, or -1 after one line. */
-int load_program(const char *name, const struct bpf_insn *insns, size_t count);
+int load_program(enum bpf_prog_type type, const char *name, const struct bpf_insn *insns,
+		 size_t count);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/xmalloc.h"
 #include "probe/event.h"
 #include "probe/loader.h"
+#include "probe/source.h"
 #include "probe/tracefs.h"
 
 #define SPARE_FDS 256		/* for the rest of the program */
@@ -26,6 +27,7 @@ struct task {
 	pid_t pid;
 	int *fds;		/* of the first count events; -1: did not open */
 	size_t count;
+	int source_fd;		/* what the wait source opened; -1: nothing */
 	bool has_scratch;
 	uint64_t watched_ns;	/* when its state entry was made */
 };
@@ -40,6 +42,8 @@ struct probe_set {
 	size_t count;
 	struct task *tasks;
 	size_t task_count;
+	const struct wait_source *source;	/* NULL: none but the events */
+	int source_fds[SOURCE_FDS];	/* what it opened for all tasks; -1: nothing */
 };
 
 struct probe_set *probe_set_new(void)
@@ -50,6 +54,7 @@ struct probe_set *probe_set_new(void)
 	set->serial = serial++;
 	uprobe_group(set->group);
 	memset(&set->loaded, 0xff, sizeof(set->loaded));
+	memset(set->source_fds, 0xff, sizeof(set->source_fds));
 	set->events_fd = uprobe_events_open();
 	if (set->events_fd < 0 || load_programs(&set->loaded) < 0) {
 		probe_set_free(set);
@@ -61,6 +66,12 @@ struct probe_set *probe_set_new(void)
 int probe_set_output_map(const struct probe_set *set)
 {
 	return set->loaded.maps[MAP_OUTPUT];
+}
+
+int probe_set_use(struct probe_set *set, const struct wait_source *source)
+{
+	set->source = source;
+	return source->open ? source->open(&set->loaded, set->source_fds) : 0;
 }
 
 /* --- definitions ------------------------------------------------------------ */
@@ -172,7 +183,7 @@ static struct task *add_task(struct probe_set *set, pid_t pid)
 		return task;
 	set->tasks = xrealloc(set->tasks, set->task_count + 1, sizeof(*set->tasks));
 	task = &set->tasks[set->task_count++];
-	*task = (struct task){ .pid = pid };
+	*task = (struct task){ .pid = pid, .source_fd = -1 };
 	return task;
 }
 
@@ -296,6 +307,18 @@ static const char *attach_hint(int error)
 	}
 }
 
+/* 0, or -1 after one line. */
+static int open_source(struct probe_set *set, struct task *task, uint64_t word)
+{
+	if (!set->source || !set->source->attach || task->source_fd >= 0)
+		return 0;
+	task->source_fd = set->source->attach(&set->loaded, task->pid, word);
+	if (task->source_fd >= 0)
+		return 0;
+	return log_error("process %d: the %s source does not attach: %s (see 'pgtrace-perf doctor')",
+			 (int)task->pid, set->source->name, strerror(-task->source_fd));
+}
+
 int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *state,
 		     size_t *failed)
 {
@@ -304,7 +327,7 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	bool is_new;
 
 	*failed = 0;
-	is_new = !task->count;
+	is_new = !task->watched_ns;
 	raise_nofile(set);
 	give_scratch(set, task);
 	open_all(set, task, &opened);
@@ -312,7 +335,8 @@ int probe_set_attach(struct probe_set *set, pid_t pid, const struct task_state *
 	if (!opened.good && opened.failed)
 		log_error("no probe could be set on process %d: %s", (int)pid,
 			  attach_hint(opened.error));
-	else if (!is_new || !watch(set, task, state))
+	else if (!is_new ||
+		 (!open_source(set, task, state->wait_event_addr) && !watch(set, task, state)))
 		return 0;
 	if (is_new)
 		probe_set_detach(set, pid, NULL);
@@ -364,6 +388,8 @@ void probe_set_detach(struct probe_set *set, pid_t pid, struct task_state *last)
 		if (task->fds[i] >= 0)
 			close(task->fds[i]);
 	bpf_map_delete(set->loaded.maps[MAP_LOCK], &key);
+	if (task->source_fd >= 0)
+		close(task->source_fd);
 	if (task->has_scratch)
 		bpf_map_delete(set->loaded.maps[MAP_SCRATCH], &key);
 	free(task->fds);
@@ -384,10 +410,15 @@ static void drop_event(struct probe_set *set, struct uprobe_event *event)
 
 void probe_set_free(struct probe_set *set)
 {
+	int i;
+
 	if (!set)
 		return;
 	while (set->task_count)
 		probe_set_detach(set, set->tasks[0].pid, NULL);
+	for (i = 0; i < SOURCE_FDS; i++)
+		if (set->source_fds[i] >= 0)
+			close(set->source_fds[i]);
 	while (set->count)
 		drop_event(set, &set->events[--set->count]);
 	unload_programs(&set->loaded);

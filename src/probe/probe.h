@@ -25,6 +25,7 @@ struct probe {
 };
 
 struct probe_set;
+struct wait_source;
 
 /* Where tracefs is mounted ("/sys/kernel/tracing"), or NULL; mounts nothing. */
 const char *tracefs_path(void);
@@ -39,6 +40,11 @@ int probe_sweep_orphans(unsigned patience_ms);
 /* Maps made, programs loaded and verified.  NULL after one log_error line. */
 struct probe_set *probe_set_new(void);
 /*
+ * Takes waits from source (source.h), for all tasks attached from now on; a set that is told of none
+ * has only what it defines.  0, or -1 after one line.
+ */
+int probe_set_use(struct probe_set *set, const struct wait_source *source);
+/*
  * Writes the definitions of count probes on the file at path, as this process sees it; without
  * white space, so "/proc/PID/exe" is best.  May be called again, for other files.  0, or -1 after
  * one line.
@@ -46,9 +52,9 @@ struct probe_set *probe_set_new(void);
 int probe_set_define(struct probe_set *set, const char *path, const struct probe *probes,
 		     size_t count);
 /*
- * Opens every probe on pid (in the initial pid namespace).  state: its entry in the state map
- * (wait_event_addr set), which is made when all are open; the wait under way is read there at that
- * moment, event is for where it cannot be.  0, or -1 after one line: no probe opened.  Fewer that do
+ * Opens every probe, and what the wait source needs, on pid (in the initial pid namespace).  state:
+ * its entry in the state map (wait_event_addr set), which is made when all are open; the wait under way
+ * is read there at that moment, event is for where it cannot be.  0, or -1 after one line: no probe opened.  Fewer that do
  * not open are counted in *failed, and are no error.  On a pid that is attached: opens what was
  * defined since, and leaves its state.
  */

@@ -70,13 +70,13 @@ int bpf_map_delete(int map, const void *key)
 	return map_element(BPF_MAP_DELETE_ELEM, map, key, NULL);
 }
 
-int bpf_prog_load(const char *name, const struct bpf_insn *insns, size_t count,
-		  char *log, size_t log_size)
+int bpf_prog_load(enum bpf_prog_type type, const char *name, const struct bpf_insn *insns,
+		  size_t count, char *log, size_t log_size)
 {
 	union bpf_attr attr;
 
 	clear(&attr);
-	attr.prog_type = BPF_PROG_TYPE_KPROBE;
+	attr.prog_type = type;
 	attr.insn_cnt = (uint32_t)count;
 	attr.insns = pointer(insns);
 	attr.license = pointer(license);
@@ -88,6 +88,16 @@ int bpf_prog_load(const char *name, const struct bpf_insn *insns, size_t count,
 		attr.log_level = 1;
 	}
 	return call_bpf(BPF_PROG_LOAD, &attr);
+}
+
+int bpf_raw_tracepoint_open(const char *name, int program)
+{
+	union bpf_attr attr;
+
+	clear(&attr);
+	attr.raw_tracepoint.name = pointer(name);
+	attr.raw_tracepoint.prog_fd = (uint32_t)program;
+	return call_bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
 }
 
 int perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu)

@@ -24,11 +24,13 @@ int bpf_map_update(int map, const void *key, const void *value);
 int bpf_map_delete(int map, const void *key);
 
 /*
- * Loads a program of type KPROBE, which is what a uprobe takes.  log (log_size bytes) gets
- * the verifier's words and a NUL; NULL: not wanted.
+ * Loads a program.  log (log_size bytes) gets the verifier's words and a NUL; NULL: not
+ * wanted.
  */
-int bpf_prog_load(const char *name, const struct bpf_insn *insns, size_t count,
-		  char *log, size_t log_size);
+int bpf_prog_load(enum bpf_prog_type type, const char *name, const struct bpf_insn *insns,
+		  size_t count, char *log, size_t log_size);
+/* Runs the program at the raw tracepoint ("sys_enter") until the descriptor is closed. */
+int bpf_raw_tracepoint_open(const char *name, int program);
 
 /* pid 0: this process; -1: every process.  cpu -1: any. */
 int perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu);

@@ -105,6 +105,14 @@ static void apply_begin(struct step *step)
 	calls_begin(step->session->state, step->ev);
 }
 
+/* A trace that is joined has calls from before its PGT_WATCH. */
+static bool waits_were_seen(const struct session *session, const struct pgt_call *call)
+{
+	if (!session->state->watched_ns)
+		return session->waits > 0;
+	return call->start_ns >= session->state->watched_ns;
+}
+
 /* Samples were lost while this call ran: some of its waits may be among them. */
 static bool lost_inside(const struct session_state *state, const struct pgt_call *call)
 {
@@ -116,7 +124,7 @@ static void apply_call(struct step *step)
 	const struct pgt_call *call = step->ev->body;
 
 	step->te.begun = calls_end(step->session->state, step->ev, &step->account);
-	step->account.known_waits = step->session->has_waits && call->start_ns >= step->session->state->watched_ns;
+	step->account.known_waits = waits_were_seen(step->session, call);
 	step->account.cut_waits |= lost_inside(step->session->state, call);
 	if (!(call->flags & PGT_CALL_NO_START))
 		step->te.account = &step->account;

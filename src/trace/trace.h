@@ -83,7 +83,7 @@ struct trace_totals {
 struct trace *trace_new(void);
 /* The trace owns the sink from now on and closes it in trace_finish. */
 void trace_add_sink(struct trace *trace, struct sink *sink);
-/* A collector looks for waits: from now on a call without one had none. */
+/* A collector looks for waits: a session has them, or none, from its PGT_WATCH on. */
 void trace_expect_waits(struct trace *trace);
 void trace_apply(struct trace *trace, const struct event *ev);
 /*

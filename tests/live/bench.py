@@ -3,8 +3,10 @@
 
 Waits: a sequential scan of a table that is in the page cache and not in shared buffers, so that
 nearly every page is a short wait.  The cost of one wait is the scan's slowdown divided by the waits
-that the trace counted, for probes where the site finder puts them (with the block of each read, and
-without), and for the same probes on the stores themselves.
+that the trace counted, for each wait source: system calls; probes where the site finder puts them (with
+the block of each read, and without); a watchpoint; and, to compare, the same probes on the stores themselves, and
+bpftrace, if it is installed, with a watchpoint that pairs and sums in the kernel and sends nothing.  (Debian's
+bpftrace refuses uprobes inside a function of a stripped binary.)
 
 Statements: the backend's own CPU (/proc/PID/schedstat) for a prepared SELECT of one row by its
 key, sent in batches so that the backend never sleeps; what a mode adds is the difference.
@@ -16,8 +18,11 @@ machine's speed meets all of them.
 import os
 import platform
 import re
+import shutil
+import signal
 import statistics
 import struct
+import subprocess
 import sys
 import time
 
@@ -81,6 +86,38 @@ class ScanMode:
         os.unlink(tracer.base + ".pgt")
 
 
+def word_address(pid):
+    """Of the wait_event_info that the process's my_wait_event_info points at."""
+    exe = os.readlink(f"/proc/{pid}/exe")
+    symbols = subprocess.run(["nm", "-D", "--defined-only", exe], capture_output=True, text=True, check=True).stdout
+    vaddr = int(re.search(r"^([0-9a-f]+) \w my_wait_event_info$", symbols, re.M).group(1), 16)
+    maps = text(f"/proc/{pid}/maps").splitlines()
+    base = min(int(line.split("-")[0], 16) for line in maps if line.endswith(exe))
+    with open(f"/proc/{pid}/mem", "rb") as mem:
+        mem.seek(base + vaddr)
+        return struct.unpack("Q", mem.read(8))[0]
+
+
+class PeerMode(ScanMode):
+    """The same scan under bpftrace."""
+
+    def run(self, session):
+        word = word_address(session.pid)
+        program = (f'BEGIN {{ printf("ready\\n"); }} watchpoint:0x{word:x}:4:w {{ $e = *uptr((uint32 *){word}); '
+                   "if (@event != 0 && $e != @event) { @waits = count(); @ns = sum(nsecs - @start); } "
+                   "@event = $e; @start = nsecs; }")
+        with subprocess.Popen(["bpftrace", "-p", str(session.pid), "-e", program], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True) as peer:
+            while "ready" not in (line := peer.stdout.readline()):
+                need(line, "bpftrace ended before it was ready")
+            time.sleep(0.5)     # the watchpoint is set after BEGIN has run
+            begun = time.perf_counter()
+            session.run("SELECT count(*) FROM scanned")
+            self.seconds.append(time.perf_counter() - begun)
+            peer.send_signal(signal.SIGINT)
+            self.waits.append(int(re.search(r"@waits: (\d+)", peer.communicate()[0]).group(1)))
+
+
 def scan_modes(server, rounds):
     s = server.session(extension=False)
     s.run("CREATE TABLE scanned(i int, t text)")
@@ -89,9 +126,13 @@ def scan_modes(server, rounds):
     s.run("VACUUM FREEZE scanned")
     s.run("CHECKPOINT")
     pin(s.pid, 1)
-    modes = [ScanMode("no probe"), ScanMode("probes as placed", True),
-             ScanMode("without objects", True, "--no-objects"),
-             ScanMode("probes on the stores", True, "--probe-at-stores")]
+    modes = [ScanMode("no probe"), ScanMode("uprobe", True, "--waits=uprobe"),
+             ScanMode("uprobe, without objects", True, "--waits=uprobe", "--no-objects"),
+             ScanMode("syscall", True, "--waits=syscall", "--no-objects"),
+             ScanMode("watchpoint", True, "--waits=watchpoint", "--no-objects"),
+             ScanMode("uprobe, on the stores", True, "--waits=uprobe", "--no-objects", "--probe-at-stores")]
+    if shutil.which("bpftrace") and shutil.which("nm"):
+        modes.append(PeerMode("bpftrace, watchpoint"))
     s.run("SELECT count(*) FROM scanned")
     for _ in range(rounds):
         for mode in modes:
@@ -100,21 +141,27 @@ def scan_modes(server, rounds):
     return modes
 
 
+def collector_columns(mode):
+    if not mode.collector_ns:
+        return " ".join(f"{'-':>{n}}" for n in (6, 10, 13, 6))
+    per_wait = statistics.median(ns / n / 1e3 for ns, n in zip(mode.collector_ns, mode.waits))
+    return (f"{mode.lost:6} {statistics.median(mode.attach_ms):10.1f} {per_wait:13.2f} "
+            f"{max(mode.peak_kb) / 1024:6.1f}")
+
+
 def print_scan(modes):
     base = statistics.median(modes[0].seconds)
-    print(f"one wait, uprobe source ({len(modes[0].seconds)} scans each)")
-    print(f"  {'mode':24} {'scan ms':>9} {'waits':>8} {'us a wait':>10} {'ratio':>7} {'lost':>6}")
-    print(f"  {modes[0].name:24} {base * 1e3:9.1f} {'-':>8} {'-':>10} {'-':>7} {'-':>6}")
+    print(f"one wait, by source ({len(modes[0].seconds)} scans each)")
+    print(f"  {'source':24} {'scan ms':>9} {'waits':>8} {'us a wait':>10} {'ratio':>7} {'lost':>6} {'attach ms':>10} "
+          f"{'collector us':>13} {'MB':>6}")
+    print(f"  {modes[0].name:24} {base * 1e3:9.1f} " + " ".join(f"{'-':>{n}}" for n in (8, 10, 7, 6, 10, 13, 6)))
     costs = []
     for mode in modes[1:]:
         waits = statistics.median(mode.waits)
         costs.append((statistics.median(mode.seconds) - base) / waits * 1e6)
         print(f"  {mode.name:24} {statistics.median(mode.seconds) * 1e3:9.1f} {waits:8.0f} {costs[-1]:10.2f} "
-              f"{costs[-1] / costs[0]:7.1f} {mode.lost:6}")
-    placed = modes[1]
-    per_sample = [ns / n / 1e3 for ns, n in zip(placed.collector_ns, placed.waits)]
-    print(f"  attach {statistics.median(placed.attach_ms):.1f} ms; collector {statistics.median(per_sample):.2f} us of CPU "
-          f"a wait, start-up included, {max(placed.peak_kb) / 1024:.1f} MB resident at most")
+              f"{costs[-1] / costs[0]:7.2f} " + collector_columns(mode))
+    print("  (collector: its CPU a wait, start-up included; MB: resident at most)")
 
 
 # --- one statement

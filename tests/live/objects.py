@@ -172,6 +172,26 @@ def many_blockers_are_counted():
 
 
 @check
+def more_blockers_than_are_looked_at_are_a_lower_bound():
+    with cluster("objects", "max_connections = 100") as server:
+        s, look = server.session(), server.session(extension=False)
+        look.run("CREATE TABLE m(i int)")
+        holders = [server.session(extension=False) for _ in range(70)]
+        for h in holders:
+            h.run("BEGIN; LOCK TABLE m IN ROW SHARE MODE")
+
+        def release():
+            for h in holders:
+                h.run("COMMIT")
+        trace = blocked(server, s, "BEGIN; LOCK TABLE m; COMMIT", release, look)
+        (wait,) = lock_waits(trace)
+        o = wait["object"]
+        need(60 <= o["blocker_count"] <= 64 and o.get("blockers_whole") is False, f"the wait's object: {o}")
+        need(o["blockers"].endswith(".."), f"blockers: {o['blockers']}")
+        equal(len(set(o["blocker_pids"]) & {h.pid for h in holders}), 4, "the first four")
+
+
+@check
 def objects_can_be_left_out():
     with cluster("objects", "shared_buffers = 2MB") as server:
         s = server.session()
