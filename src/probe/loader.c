@@ -54,7 +54,7 @@ static int make_maps(struct loaded *out)
 		out->maps[i] = bpf_map_create(&shape);
 		if (out->maps[i] < 0)
 			return log_error("cannot make the BPF map %s: %s%s "
-					 "(see 'pgtrace-perf doctor')", shape.name,
+					 "(see 'pgtrace-perf doctor': BPF programs)", shape.name,
 					 strerror(-out->maps[i]), hint(out->maps[i]));
 	}
 	return 0;
@@ -89,7 +89,7 @@ static int refused(enum bpf_prog_type type, const char *name, const struct bpf_i
 	if (again >= 0)
 		close(again);
 	log_verbose("%s: %s", name, log);
-	log_error("the kernel refused the BPF program %s: %s%s%s%s (see 'pgtrace-perf doctor')",
+	log_error("the kernel refused the BPF program %s: %s%s%s%s (see 'pgtrace-perf doctor': BPF programs)",
 		  name, strerror(-error), hint(error), *log ? ": " : "", verdict(log));
 	free(log);
 	return -1;

@@ -103,9 +103,9 @@ static int define_event(struct probe_set *set, struct uprobe_event *event)
 		return 0;
 	if (event->written < event->count)
 		return log_error("cannot set a probe at offset 0x%" PRIx64 " of %s: %s "
-				 "(see 'pgtrace-perf doctor')", event->offsets[event->written],
+				 "(see 'pgtrace-perf doctor': uprobe_events writable)", event->offsets[event->written],
 				 event->path, strerror(-error));
-	return log_error("cannot open the probes on %s: %s (see 'pgtrace-perf doctor')",
+	return log_error("cannot open the probes on %s: %s (see 'pgtrace-perf doctor': perf_event_open)",
 			 event->path, strerror(-error));
 }
 
@@ -302,7 +302,7 @@ static const char *attach_hint(int error)
 	case -ESRCH: return "the process has ended";
 	case -EMFILE: return "too many open files; raise 'ulimit -n'";
 	case -EACCES:
-	case -EPERM: return "no right to: run as root (see 'pgtrace-perf doctor')";
+	case -EPERM: return "no right to: run as root (see 'pgtrace-perf doctor': perf_event_open)";
 	default: return strerror(-error);
 	}
 }
@@ -315,7 +315,7 @@ static int open_source(struct probe_set *set, struct task *task, uint64_t word)
 	task->source_fd = set->source->attach(&set->loaded, task->pid, word);
 	if (task->source_fd >= 0)
 		return 0;
-	return log_error("process %d: the %s source does not attach: %s (see 'pgtrace-perf doctor')",
+	return log_error("process %d: the %s source does not attach: %s (see 'pgtrace-perf doctor': perf_event_open)",
 			 (int)task->pid, set->source->name, strerror(-task->source_fd));
 }
 

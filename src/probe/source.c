@@ -141,7 +141,7 @@ int source_open_tracepoints(struct loaded *loaded, int fds[SOURCE_FDS])
 {
 	int error = open_calls(loaded, fds, BPF_PROG_TYPE_TRACEPOINT, open_tracepoint);
 
-	return !error ? 0 : log_error("cannot look at system calls: %s (see 'pgtrace-perf doctor')",
+	return !error ? 0 : log_error("cannot look at system calls: %s (see 'pgtrace-perf doctor': BPF programs)",
 				      strerror(-error));
 }
 

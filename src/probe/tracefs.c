@@ -67,7 +67,7 @@ char *uprobe_group(char *out)
 
 static int cannot_open(const char *path, int error)
 {
-	static const char see[] = "(see 'pgtrace-perf doctor')";
+	static const char see[] = "(see 'pgtrace-perf doctor': uprobe_events writable)";
 
 	if (error == EACCES || error == EPERM)
 		return log_error("no right to write %s: run as root; under lockdown=confidentiality "
@@ -86,10 +86,10 @@ int uprobe_events_open(void)
 
 	if (!root && geteuid() != 0)	/* debugfs hides it from others */
 		return log_error("tracefs cannot be reached: run as root "
-				 "(see 'pgtrace-perf doctor')");
+				 "(see 'pgtrace-perf doctor': privilege)");
 	if (!root)
 		return log_error("tracefs is not mounted: mount -t tracefs tracefs "
-				 "/sys/kernel/tracing (see 'pgtrace-perf doctor')");
+				 "/sys/kernel/tracing (see 'pgtrace-perf doctor': tracefs mounted)");
 	snprintf(path, sizeof(path), "%s/uprobe_events", root);
 	/* Never O_TRUNC: that removes the definitions of everybody. */
 	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);

@@ -85,7 +85,7 @@ static int open_all(struct ring_set *set, int map_fd, size_t data_pages, const u
 		if (!failed && watch(set, set->count) < 0)
 			failed = "watch the perf ring";
 		if (failed) {
-			log_error("cannot %s of CPU %u (%zu pages): %s (see 'pgtrace-perf doctor')",
+			log_error("cannot %s of CPU %u (%zu pages): %s (see 'pgtrace-perf doctor': perf_event_open)",
 				  failed, cpu, data_pages, strerror(errno));
 			set->count++;
 			return -1;
