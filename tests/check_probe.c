@@ -486,6 +486,13 @@ static void remove_foreign(void)
 	close(events);
 }
 
+/* How many we removed is not asked: a collector that starts elsewhere on this machine may have been first. */
+static void sweep(const char *orphans)
+{
+	ck_assert_int_ge(probe_sweep_orphans(0), 0);
+	ck_assert_uint_eq(live_definitions(orphans), 0);
+}
+
 START_TEST(orphans_are_swept_and_nothing_else)
 {
 	char dead_group[GROUP_SIZE], living_group[GROUP_SIZE], foreign[32], line[128];
@@ -495,17 +502,15 @@ START_TEST(orphans_are_swept_and_nothing_else)
 	foreign_group(foreign, sizeof(foreign));
 	snprintf(line, sizeof(line), "p:%s/else %s:0x%" PRIx64 "\n", foreign, target.exe, target.sites[0].offset);
 	ck_assert_int_eq(uprobe_events_write(events, line), 0);
-	kill_collector(dead);
 	ck_assert_uint_eq(live_definitions(dead_group), 2);
-	ck_assert_int_ge(probe_sweep_orphans(0), 2);
-	ck_assert_uint_eq(live_definitions(dead_group), 0);
+	kill_collector(dead);
+	sweep(dead_group);
 	ck_assert_uint_eq(live_definitions(living_group), 2);
 	ck_assert_uint_eq(live_definitions(foreign), 1);
 	ck_assert_int_eq(uprobe_events_remove(events, foreign, "else", 0), 0);
 	close(events);
 	kill_collector(living);
-	ck_assert_int_ge(probe_sweep_orphans(0), 2);
-	ck_assert_uint_eq(live_definitions(living_group), 0);
+	sweep(living_group);
 }
 END_TEST
 
@@ -519,8 +524,7 @@ START_TEST(an_orphan_is_known_by_its_start_time)
 	snprintf(line, sizeof(line), "p:%s/e0_0 %s:0x%" PRIx64 "\n", name, target.exe, target.sites[0].offset);
 	ck_assert_int_eq(uprobe_events_write(events, line), 0);
 	define_kind("emulated");
-	ck_assert_int_ge(probe_sweep_orphans(0), 1);
-	ck_assert_uint_eq(live_definitions(name), 0);
+	sweep(name);
 	ck_assert_uint_eq(live_definitions(group), 2);
 	close(events);
 }
