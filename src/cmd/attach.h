@@ -47,7 +47,7 @@ struct attachment {
 };
 
 /*
- * Attaches to pid.  statements: also probe pgstat_report_activity, if the extension is not loaded there.
+ * Attaches to pid; also to pgstat_report_activity, if the extension cannot be asked there.
  * 0, or -1 after one log_error line; attachment_close in both cases.
  */
 int attachment_open(struct attachment *at, pid_t pid, const struct attach_options *options);
